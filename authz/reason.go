@@ -1,0 +1,40 @@
+package authz
+
+// Reason is a stable id that is the same in rule, control, test, vector, metric and record. The catalogue is
+// policies/reasons/data.yaml; the constants are those that Go itself can give.
+type Reason string
+
+// Reasons that steps give without asking policy.
+const (
+	AccessDenied Reason = "access.denied" // towards the caller only, instead of what he may not know
+
+	IdentityMissing Reason = "identity.missing"
+	IdentityInvalid Reason = "identity.invalid"
+	IdentityIssuer  Reason = "identity.issuer"
+	IdentityExpired Reason = "identity.expired"
+
+	RequestAmbiguous   Reason = "request.ambiguous"
+	RequestUnsupported Reason = "request.unsupported"
+
+	ObligationUnsupported Reason = "obligation.unsupported"
+
+	SystemInternal         Reason = "system.internal"
+	SystemPolicyError      Reason = "system.policy_error"
+	SystemAuditUnavailable Reason = "system.audit_unavailable"
+	SystemGrantUnavailable Reason = "system.grant_unavailable"
+	SystemTimeout          Reason = "system.timeout"
+	SystemOverloaded       Reason = "system.overloaded"
+)
+
+// Decision is what policy says of one access. The zero Decision denies.
+type Decision struct {
+	Allow       bool         `json:"allow"`
+	Unproven    []Reason     `json:"unproven"` // every required check not proven, sorted
+	Reasons     []Reason     `json:"reasons"`  // the root causes among them, sorted
+	Obligations []Obligation `json:"obligations"`
+}
+
+// Obligation is what must be done with an allowed access (ID "view-only", …). A gateway that does not know one denies.
+type Obligation struct {
+	ID string `json:"id"`
+}
