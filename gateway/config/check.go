@@ -1,0 +1,116 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+const maxSecret = 4096
+
+// Check reports, as an *Errors, every way in which this machine is not as c says: files and folders that are missing, that the
+// gateway may not use, or that others may. It changes nothing.
+func (c Config) Check() error {
+	v := validator{where: c.where}
+	if network, path := Dial(c.Listen.ExtAuthz); network == "unix" {
+		v.socketFolder("listen.extauthz", filepath.Dir(path), c.Listen.Insecure)
+	}
+	v.secret("listen.mark_file", c.Listen.MarkFile)
+	v.folder("bundle.source", c.Bundle.Source, unix.R_OK|unix.X_OK, "put the bundle there")
+	s := c.Grants.Storage
+	for _, tenant := range slices.Sorted(maps.Keys(s.Credentials)) {
+		v.secret("grants.storage.credentials."+tenant+".secret_key_file", s.Credentials[tenant].SecretKeyFile)
+	}
+	// The folder is not made here: a log folder that is not there is more likely a disk that is not mounted.
+	v.folder("audit.directory", c.Audit.Directory, unix.R_OK|unix.W_OK|unix.X_OK, "make it, on the disk that is meant to keep the logs")
+	return v.err()
+}
+
+// folder refuses what is no folder or does not permit access, and reports whether it is one.
+func (v *validator) folder(key, path string, access uint32, make string) bool {
+	info, err := os.Stat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		v.refuse(key, "there is no folder "+quote(path), make)
+	case err != nil:
+		v.refuse(key, quote(path)+": "+cause(err), "let the gateway's user enter the folders above it")
+	case !info.IsDir():
+		v.refuse(key, quote(path)+" is not a folder", "name a folder")
+	default:
+		err := unix.Faccessat(unix.AT_FDCWD, path, access, unix.AT_EACCESS)
+		if err != nil {
+			v.refuse(key, quote(path)+": "+err.Error(), "let the gateway's user "+verbs(access)+" it")
+		}
+		return err == nil
+	}
+	return false
+}
+
+func verbs(access uint32) string {
+	if access&unix.W_OK != 0 {
+		return "read and write"
+	}
+	return "read"
+}
+
+// socketFolder refuses a folder into which anybody but its user and one group can come: while the gateway is away, whoever can
+// write there can put a socket in its place and allow everything.
+func (v *validator) socketFolder(key, path string, insecure bool) {
+	if !v.folder(key, path, unix.W_OK|unix.X_OK, "make it with mode 0700, or 0750 and Envoy's group") || insecure {
+		return
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		v.refuse(key, quote(path)+": "+cause(err), "make it again")
+		return
+	}
+	if mode := info.Mode().Perm(); mode&0o027 != 0 {
+		v.refuse(key, fmt.Sprintf("the folder %s has mode %04o, so others can reach or replace the socket", quote(path), mode), "chmod 0750 it, or stricter")
+	}
+	if st, ok := info.Sys().(*syscall.Stat_t); ok && st.Uid != 0 && int(st.Uid) != os.Geteuid() {
+		v.refuse(key, fmt.Sprintf("the folder %s belongs to uid %d, who can replace the socket", quote(path), st.Uid),
+			fmt.Sprintf("chown it to the gateway's uid %d", os.Geteuid()))
+	}
+}
+
+func (v *validator) secret(key, path string) {
+	if _, err := ReadSecret(path); err != nil {
+		what, do, _ := strings.Cut(err.Error(), "; ")
+		v.refuse(key, what, do)
+	}
+}
+
+// ReadSecret returns the one line of text that a secret's file holds, without its end of line. The file must be closed to group
+// and others. No error
+// tells what is in it.
+func ReadSecret(path string) (string, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return "", fmt.Errorf("can't read %s: %s; make it, with mode 0600, as a file of the gateway's user", quote(path), cause(err))
+	}
+	if mode := info.Mode().Perm(); info.Mode().IsRegular() && mode&0o077 != 0 {
+		return "", fmt.Errorf("%s has mode %04o, so others can read or change the secret; chmod 0600 it", quote(path), mode)
+	}
+	b, err := readFile(path, maxSecret)
+	switch {
+	case errors.Is(err, errNotRegular):
+		return "", fmt.Errorf("%s is not a regular file; name the secret's own file", quote(path))
+	case errors.Is(err, errTooLong):
+		return "", fmt.Errorf("%s is longer than %d bytes; write only the secret into it", quote(path), maxSecret)
+	case err != nil:
+		return "", fmt.Errorf("can't read %s: %s; make it a file of the gateway's user", quote(path), cause(err))
+	}
+	s := strings.TrimSuffix(strings.TrimSuffix(string(b), "\n"), "\r")
+	if s == "" || strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		return "", fmt.Errorf("%s does not hold one line of visible ASCII; write only the secret into it", quote(path))
+	}
+	return s, nil
+}

@@ -1,0 +1,107 @@
+package metrics
+
+import (
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/sallyport-dev/sallyport/authz"
+)
+
+// policy is what the bundle in force says about labels. It is never changed.
+type policy struct {
+	ref      authz.BundleRef // zero before the first activation
+	expires  time.Time
+	tenants  map[string]bool
+	byReason map[string][]string // reason id → controls
+	controls []string            // of all reasons, each once
+}
+
+// ownReasons are those that the gateway itself gives, and so before any bundle is in force.
+var ownReasons = []authz.Reason{
+	authz.IdentityMissing, authz.IdentityInvalid, authz.IdentityIssuer, authz.IdentityExpired,
+	authz.RequestAmbiguous, authz.RequestUnsupported, authz.ObligationUnsupported,
+	authz.SystemInternal, authz.SystemPolicyError, authz.SystemAuditUnavailable, authz.SystemGrantUnavailable,
+	authz.SystemTimeout, authz.SystemOverloaded,
+}
+
+func newPolicy(ref authz.BundleRef, expires time.Time, tenants []string, reasons map[string][]string) *policy {
+	p := &policy{ref: ref, expires: expires, tenants: map[string]bool{}, byReason: map[string][]string{}}
+	for _, t := range tenants {
+		p.tenants[t] = true
+	}
+	for _, r := range ownReasons {
+		p.byReason[string(r)] = nil
+	}
+	all := map[string]bool{}
+	for id, controls := range reasons {
+		p.byReason[id] = slices.Clone(controls)
+		for _, c := range controls {
+			all[c] = true
+		}
+	}
+	p.controls = slices.Sorted(maps.Keys(all))
+	return p
+}
+
+func (p *policy) tenant(t *string) string {
+	switch {
+	case t == nil || *t == "":
+		return none
+	case p.tenants[*t]:
+		return *t
+	}
+	return other
+}
+
+func (p *policy) reason(id authz.Reason) string {
+	if _, ok := p.byReason[string(id)]; ok {
+		return string(id)
+	}
+	return other
+}
+
+// Activate counts an attempt to activate a bundle. If result is Activated, the bundle is in force from now on: expires is the
+// earliest end of its parts, tenants and reasons (id → controls) are the label values that are known. Series of a tenant or reason
+// that is gone stay until the process ends, since a counter must not vanish.
+func (m *Metrics) Activate(b authz.BundleRef, expires time.Time, tenants []string, reasons map[string][]string, result string) {
+	m.activations.WithLabelValues(within(result, activations)).Inc()
+	if result == Activated {
+		m.policy.Store(newPolicy(b, expires, tenants, reasons))
+	}
+}
+
+// scrape collects what is known only at the time of asking.
+type scrape struct{ m *Metrics }
+
+var (
+	policyInfo = prometheus.NewDesc("sallyport_policy_info",
+		"Always 1: which bundle is in force.", []string{"revision", "digest"}, nil)
+	policyExpires = prometheus.NewDesc("sallyport_policy_expires_seconds",
+		"Seconds until the first part of the bundle in force expires; negative afterwards.", nil, nil)
+	issuerKeysAge = prometheus.NewDesc("sallyport_issuer_keys_age_seconds",
+		"Seconds since an issuer's keys were last fetched.", []string{"issuer"}, nil)
+)
+
+func (scrape) Describe(ch chan<- *prometheus.Desc) {
+	ch <- policyInfo
+	ch <- policyExpires
+	ch <- issuerKeysAge
+}
+
+func (s scrape) Collect(ch chan<- prometheus.Metric) {
+	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
+	}
+	if p := s.m.policy.Load(); p.ref != (authz.BundleRef{}) {
+		gauge(policyInfo, 1, p.ref.Revision, p.ref.Digest)
+		gauge(policyExpires, time.Until(p.expires).Seconds())
+	}
+	if ages := s.m.ages.Load(); ages != nil {
+		for issuer, age := range (*ages)() {
+			gauge(issuerKeysAge, age.Seconds(), issuer)
+		}
+	}
+}
