@@ -1,0 +1,252 @@
+package identity
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"net/netip"
+	"net/url"
+	"reflect"
+	"regexp"
+	"slices"
+	"time"
+)
+
+// algorithms are those that an issuer may list: asymmetric ones only, so that no public key can ever be taken for a secret.
+var algorithms = []string{"ES256", "ES384", "PS256", "PS384", "EdDSA", "RS256"}
+
+var (
+	subjectTypes     = []string{"person", "service", "device"}
+	affiliationKinds = []string{"tenant", "provider", "partner"}
+)
+
+// issuer is one entry of an issuers document: whose tokens, under which keys, and how far its word goes.
+type issuer struct {
+	id    string
+	entry entry
+	keys  *keySet
+}
+
+// entry is the document's own form. A misspelt member is an error and not an empty rule.
+type entry struct {
+	Issuer      string   `json:"issuer"`
+	JWKSURI     string   `json:"jwks_uri"`
+	Algorithms  []string `json:"algorithms"`
+	Types       []string `json:"types"`
+	MaxLifetime int64    `json:"max_lifetime_seconds"`
+	Grant       grant    `json:"grant"`
+	provenance
+}
+
+// grant is what an issuer may say. What is not in it is cut from the subject, so the empty grant leaves nothing.
+type grant struct {
+	Nations       []string           `json:"nations"` // whose schemes it vouches in by itself
+	Tenants       []string           `json:"tenants"`
+	Types         []string           `json:"types"`
+	Affiliations  []grantAffiliation `json:"affiliations"`
+	Nationalities []string           `json:"nationalities"`
+	ExportStatus  []string           `json:"export_status"`
+	Communities   []string           `json:"communities"`
+	Roles         []string           `json:"roles"`
+	Clearances    []grantClearance   `json:"clearances"`
+	Relay         map[string]string  `json:"relay"` // nation → issuer on whose behalf it speaks there
+	provenance
+}
+
+type grantAffiliation struct {
+	Kind          string   `json:"kind"`
+	Organizations []string `json:"organizations"`
+	Countries     []string `json:"countries"`
+	provenance
+}
+
+type grantClearance struct {
+	Scheme     string              `json:"scheme"`
+	Level      string              `json:"level"`
+	Categories map[string][]string `json:"categories"`
+	provenance
+}
+
+// provenance is what an auditor asks of each fact first; nothing is decided by it.
+type provenance struct {
+	Source     json.RawMessage `json:"source"`
+	ApprovedBy json.RawMessage `json:"approved_by"`
+	ReviewBy   json.RawMessage `json:"review_by"`
+}
+
+// sponsor returns on whose authority the issuer vouches in schemes of nation, "" if it may not.
+func (i *issuer) sponsor(nation string) string {
+	if s, ok := i.entry.Grant.Relay[nation]; ok {
+		return s
+	}
+	if slices.Contains(i.entry.Grant.Nations, nation) {
+		return i.id
+	}
+	return ""
+}
+
+// clearance returns the granted clearance in a scheme.
+func (g grant) clearance(scheme string) (grantClearance, bool) {
+	n := slices.IndexFunc(g.Clearances, func(c grantClearance) bool { return c.Scheme == scheme })
+	if n < 0 {
+		return grantClearance{}, false
+	}
+	return g.Clearances[n], true
+}
+
+// parseIssuers adds the issuers of one part to all, which is by iss. tenant is whose part it is, "" for the root.
+func parseIssuers(all map[string]*issuer, tenant string, doc json.RawMessage, schemes map[string]*scheme) error {
+	if len(doc) == 0 {
+		return nil
+	}
+	var docs map[string]json.RawMessage
+	if err := json.Unmarshal(doc, &docs); err != nil {
+		return errors.New("want an object of issuers by id")
+	}
+	for _, id := range slices.Sorted(maps.Keys(docs)) {
+		i := &issuer{id: id}
+		d := json.NewDecoder(bytes.NewReader(docs[id]))
+		d.DisallowUnknownFields()
+		if err := d.Decode(&i.entry); err != nil {
+			return fmt.Errorf("%s: %w", id, err)
+		}
+		if err := i.check(tenant, schemes); err != nil {
+			return fmt.Errorf("%s: %w", id, err)
+		}
+		if err := join(all, i); err != nil {
+			return fmt.Errorf("%s: %w", id, err)
+		}
+	}
+	return nil
+}
+
+// join holds that one iss is one id is one entry, in whichever parts it stands: else the word of one part would be judged by the
+// grant of another.
+func join(all map[string]*issuer, i *issuer) error {
+	for _, o := range all {
+		switch {
+		case o.id == i.id && !reflect.DeepEqual(o.entry, i.entry):
+			return errors.New("another part has a different entry of this id")
+		case o.id != i.id && o.entry.Issuer == i.entry.Issuer:
+			return fmt.Errorf("issuer: %s is also that of %s", quote(i.entry.Issuer), o.id)
+		}
+	}
+	all[i.entry.Issuer] = i
+	return nil
+}
+
+var idForm = regexp.MustCompile(`^[a-z][a-z0-9-]{1,62}$`)
+
+// check holds the entry's form, and that a part speaks only for its tenant.
+func (i *issuer) check(tenant string, schemes map[string]*scheme) error {
+	e := i.entry
+	if !idForm.MatchString(i.id) {
+		return errors.New("id: want lower-case letters, digits and dashes, 2 to 63")
+	}
+	if e.Issuer == "" || len(e.Issuer) > maxText || !printable(e.Issuer) {
+		return errors.New("issuer: want the exact iss, a printable text of 1 to 256 bytes")
+	}
+	if err := checkURI(e.JWKSURI); err != nil {
+		return fmt.Errorf("jwks_uri: %s: %w", quote(e.JWKSURI), err)
+	}
+	if len(e.Algorithms) == 0 {
+		return fmt.Errorf("algorithms: want at least one of %v", algorithms)
+	}
+	for _, a := range e.Algorithms {
+		if !slices.Contains(algorithms, a) {
+			return fmt.Errorf("algorithms: %s is none of %v", quote(a), algorithms)
+		}
+	}
+	if len(e.Types) == 0 {
+		return errors.New(`types: want at least one, such as "at+jwt"`)
+	}
+	if e.MaxLifetime < 1 || e.MaxLifetime > int64(7*24*time.Hour/time.Second) {
+		return fmt.Errorf("max_lifetime_seconds: want 1 to 604800, have %d", e.MaxLifetime)
+	}
+	if err := e.Grant.check(tenant, schemes); err != nil {
+		return fmt.Errorf("grant.%w", err)
+	}
+	return nil
+}
+
+func (g grant) check(tenant string, schemes map[string]*scheme) error {
+	for _, t := range g.Tenants {
+		if tenant == "" {
+			return fmt.Errorf("tenants: %s: an issuer of the root speaks for no tenant", quote(t))
+		}
+		if t != tenant {
+			return fmt.Errorf("tenants: %s is not %s, whose part this is", quote(t), tenant)
+		}
+	}
+	for _, t := range g.Types {
+		if !slices.Contains(subjectTypes, t) {
+			return fmt.Errorf("types: %s is none of %v", quote(t), subjectTypes)
+		}
+	}
+	for n, a := range g.Affiliations {
+		if !slices.Contains(affiliationKinds, a.Kind) {
+			return fmt.Errorf("affiliations[%d].kind: %s is none of %v", n, quote(a.Kind), affiliationKinds)
+		}
+		if a.Kind == "provider" && tenant != "" {
+			return fmt.Errorf("affiliations[%d].kind: provider stands only in the root, not in the part of %s", n, tenant)
+		}
+		if c := notCountry(a.Countries); c != "" {
+			return fmt.Errorf("affiliations[%d].countries: %s: want three upper-case letters", n, c)
+		}
+	}
+	if c := notCountry(g.Nations); c != "" {
+		return fmt.Errorf("nations: %s: want three upper-case letters", c)
+	}
+	if c := notCountry(g.Nationalities); c != "" {
+		return fmt.Errorf("nationalities: %s: want three upper-case letters", c)
+	}
+	for _, nation := range slices.Sorted(maps.Keys(g.Relay)) {
+		if !isCountry(nation) || !idForm.MatchString(g.Relay[nation]) {
+			return fmt.Errorf("relay: want a nation and an issuer id, have %s: %s", quote(nation), quote(g.Relay[nation]))
+		}
+	}
+	seen := map[string]bool{}
+	for n, c := range g.Clearances {
+		s, ok := schemes[c.Scheme]
+		if !ok || seen[c.Scheme] {
+			return fmt.Errorf("clearances[%d].scheme: %s is unknown or there twice", n, quote(c.Scheme))
+		}
+		seen[c.Scheme] = true
+		if c.Level == "" {
+			return fmt.Errorf("clearances[%d].level: missing", n)
+		}
+		if err := s.knows(c.Level, c.Categories); err != nil {
+			return fmt.Errorf("clearances[%d]: %w", n, err)
+		}
+	}
+	return nil
+}
+
+// notCountry returns the first of l that is no country code, quoted.
+func notCountry(l []string) string {
+	for _, c := range l {
+		if !isCountry(c) {
+			return quote(c)
+		}
+	}
+	return ""
+}
+
+// checkURI holds that keys come over TLS. Only from this machine may they come without: the demo and sidecars do that.
+func checkURI(s string) error {
+	u, err := url.Parse(s)
+	if err != nil || u.Host == "" || u.User != nil || u.Fragment != "" {
+		return errors.New("want an absolute URL without user and fragment")
+	}
+	if u.Scheme == "https" || u.Scheme == "http" && isLoopback(u.Hostname()) {
+		return nil
+	}
+	return errors.New("want https (http only to a loopback address)")
+}
+
+func isLoopback(host string) bool {
+	ip, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && ip.IsLoopback()
+}
