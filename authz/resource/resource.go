@@ -1,0 +1,128 @@
+// Package resource turns an HTTP request into the accesses it would perform, each with the catalogue row that governs it.
+//
+// Two halves meet here. An adapter, one a protocol, reads the request and says what it touches (authz/resource/s3: which verbs
+// on which bucket and key). The Catalogue knows which row of which tenant governs a path, and copies that row into the access.
+// Which adapter reads a request is said by the route's context extension "service", which Envoy's configuration sets and no
+// client can.
+//
+// Invariants: Resolve returns at least one access or a *authz.Refusal, never both, and never repairs a request: what can be read
+// in two ways is request.ambiguous, what is not on an adapter's closed list is request.unsupported. A path that no row governs is
+// an access with null properties, which proves nothing, so policy denies it. A Catalogue is immutable: the slices and pointers in
+// a Resolution are shared with it and with other requests, and must only be read.
+//
+// Non-goals: no decision, no credential, no input or output. What a row means is policies' business.
+//
+// Each adapter names the source of its rules; the operations of S3 are listed in authz/resource/s3/OPERATIONS.md.
+package resource
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"github.com/sallyport-dev/sallyport/authz"
+	"github.com/sallyport-dev/sallyport/authz/resource/s3"
+)
+
+// Limits bound what one request may ask for.
+type Limits struct {
+	Accesses int // more accesses than this are request.unsupported
+}
+
+// Catalogue is the rows of every tenant, and the adapters that need them. It is made once a generation and never changes.
+type Catalogue struct {
+	rows   *rows
+	limits Limits
+}
+
+// New reads the rows of every tenant from tenants, which is data.tenants of a bundle: {"<id>": {"catalogue": {"rows": {…}}}}. It
+// refuses rows that could be read in two ways: a prefix that two tenants claim, or a bucket that two tenants share.
+func New(tenants json.RawMessage, limits Limits) (*Catalogue, error) {
+	if limits.Accesses < 1 {
+		return nil, fmt.Errorf("limits.accesses: %d: want at least 1", limits.Accesses)
+	}
+	rows, err := parseRows(tenants)
+	if err != nil {
+		return nil, err
+	}
+	return &Catalogue{rows: rows, limits: limits}, nil
+}
+
+// Resolve returns every access of req and the request as its upstream will be shown it. Its error is a *authz.Refusal.
+func (c *Catalogue) Resolve(req authz.Request) (authz.Resolution, error) {
+	for _, name := range []string{"service", "audience", "region", "body"} {
+		if req.Extensions[name] == "" {
+			return authz.Resolution{}, authz.Refuse(authz.RequestUnsupported, "the route has no context extension "+name)
+		}
+	}
+	switch service := req.Extensions["service"]; service {
+	case "s3":
+		call, err := s3.Parse(req)
+		if err != nil {
+			return authz.Resolution{}, err
+		}
+		return c.resolveS3(call)
+	default:
+		return authz.Resolution{}, authz.Refuse(authz.RequestUnsupported, fmt.Sprintf("no adapter for the route's service %q", service))
+	}
+}
+
+// resolveS3 finds the row of everything that an S3 call touches.
+func (c *Catalogue) resolveS3(call s3.Call) (authz.Resolution, error) {
+	res := authz.Resolution{Service: "s3", Operation: call.Operation, Upstream: call.Upstream}
+	for _, t := range call.Touches {
+		kind, governing := "object", []*authz.ResourceProperties{c.rows.of(t.Path)}
+		if t.Action == "list" {
+			kind, governing = "bucket", c.rows.under(t.Path, c.limits.Accesses+1)
+		}
+		if len(res.Accesses)+len(governing) > c.limits.Accesses {
+			return authz.Resolution{}, authz.Refuse(authz.RequestUnsupported,
+				fmt.Sprintf("%s touches more than %d rows or objects (limits.accesses)", call.Operation, c.limits.Accesses))
+		}
+		for _, row := range governing {
+			res.Accesses = append(res.Accesses, authz.Access{
+				Action: authz.Action{Name: t.Action, Properties: authz.ActionProperties{
+					Protocol:      "s3",
+					Operation:     call.Operation,
+					RequestLabels: []authz.Label{},
+					From:          c.origins(t.From),
+					To:            c.to(t.To),
+				}},
+				Resource: authz.Resource{Type: kind, ID: "s3://" + t.Path, Properties: *row},
+			})
+		}
+	}
+	res.Upstream.Tenant = account(res.Accesses)
+	return res, nil
+}
+
+// origins returns the whole source that flows into what is written, or "known to be none".
+func (c *Catalogue) origins(path string) []authz.Origin {
+	if path == "" {
+		return []authz.Origin{}
+	}
+	row := c.rows.of(path)
+	return []authz.Origin{{Row: row.Row, Tenant: row.Tenant, Owner: row.Owner, Labels: row.Labels, Constraints: row.Constraints}}
+}
+
+// to returns where the data goes: to the client, or into the object at path.
+func (c *Catalogue) to(path string) authz.To {
+	if path == "" {
+		return authz.To{Kind: "client"}
+	}
+	row := c.rows.of(path)
+	to := authz.To{Kind: "object", Row: row.Row}
+	if row.Place != nil {
+		to.Enclave = &row.Place.Enclave
+	}
+	return to
+}
+
+// account returns whose storage account a grant is made for: the tenant of the row that is written, else of one that is read.
+// Every access but the source of a copy is in one bucket, and a bucket has one tenant, so the last access with a row decides.
+func account(accesses []authz.Access) string {
+	last := accesses[len(accesses)-1].Resource.Properties.Tenant
+	if last == nil {
+		return ""
+	}
+	return *last
+}
