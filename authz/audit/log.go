@@ -1,0 +1,279 @@
+package audit
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/sallyport-dev/sallyport/authz"
+)
+
+const (
+	maxWaiting = 64 << 20 // bytes that may wait in one log
+	keepBuffer = 4 << 20  // a larger buffer is let go after its group
+)
+
+// pending is one record that waits for its group.
+type pending struct {
+	lines [][]byte // the members of each of its lines
+	bytes int
+	event bool       // may use the disk's reserve
+	done  chan error // has room for the one answer, so the committer never waits for a caller that left
+}
+
+func newPending(r authz.Record) (*pending, error) {
+	lines, err := encode(r)
+	if err != nil {
+		return nil, err
+	}
+	p := &pending{lines: lines, event: r.Type != typeDecision, done: make(chan error, 1)}
+	for _, b := range lines {
+		p.bytes += len(b)
+	}
+	return p, nil
+}
+
+// log is one open log. One goroutine, commits, writes to it: it takes everything that waits, writes and flushes it at once, and
+// only then answers. While the disk flushes, the next group gathers by itself, so there is no delay to tune.
+type log struct {
+	name, dir string
+	c         *Config
+	lock      *os.File // the folder; holds the flock
+
+	mu      sync.Mutex // guards what follows
+	wake    *sync.Cond // something is queued, or the log is closed
+	queue   []*pending
+	waiting int // bytes in queue
+	failed  error
+	closed  bool
+	stat    Stat
+
+	// Only the committer touches these.
+	file        file
+	first, next uint64 // first line of the open segment; line to be written next
+	buf         []byte
+	ended       chan struct{} // closed when the committer has ended
+	closeErr    error         // what its end brought; read after ended
+}
+
+// start begins to commit.
+func (l *log) start() {
+	l.wake = sync.NewCond(&l.mu)
+	l.ended = make(chan struct{})
+	go l.commits()
+}
+
+// enqueue hands p to the committer, or says at once why it can't.
+func (l *log) enqueue(p *pending) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch {
+	case l.failed != nil:
+		return l.failed
+	case l.closed:
+		return errClosed
+	case len(l.queue) >= l.c.MaxQueue || l.waiting+p.bytes > maxWaiting:
+		return fmt.Errorf("audit: log %s: %d records (%d bytes) are waiting: the disk does not keep up", l.name, len(l.queue), l.waiting)
+	}
+	l.queue = append(l.queue, p)
+	l.waiting += p.bytes
+	l.wake.Signal()
+	return nil
+}
+
+// commits writes group after group until the log is closed and its queue is empty.
+func (l *log) commits() {
+	defer close(l.ended)
+	var group []*pending
+	for {
+		l.mu.Lock()
+		for len(l.queue) == 0 && !l.closed {
+			l.wake.Wait()
+		}
+		if len(l.queue) == 0 {
+			l.mu.Unlock()
+			l.closeErr = l.finish()
+			return
+		}
+		group, l.queue = l.queue, group[:0]
+		l.waiting = 0
+		failed := l.failed
+		l.mu.Unlock()
+
+		if failed == nil {
+			group = l.refuseIfFull(group)
+			failed = l.commitAndCount(group)
+		}
+		for i, p := range group {
+			p.done <- failed
+			group[i] = nil
+		}
+	}
+}
+
+// refuseIfFull answers the decisions of a group if the disk is down to its reserve, and returns the rest. Nothing has been
+// written then, so the log has not failed and takes decisions again as soon as there is room.
+func (l *log) refuseIfFull(group []*pending) []*pending {
+	full := l.room()
+	if full == nil {
+		return group
+	}
+	rest := group[:0]
+	for _, p := range group {
+		if p.event {
+			rest = append(rest, p)
+		} else {
+			p.done <- full
+		}
+	}
+	clear(group[len(rest):])
+	return rest
+}
+
+// room returns nil if the disk has more than its reserve.
+func (l *log) room() error {
+	free, err := l.c.free(l.dir)
+	if err != nil {
+		return fmt.Errorf("audit: log %s: %w", l.name, err)
+	}
+	if free < l.c.Reserve {
+		return fmt.Errorf("audit: log %s: %d bytes are free and %d are reserved: make room on the disk of %s", l.name, free, l.c.Reserve, l.dir)
+	}
+	return nil
+}
+
+// commitAndCount commits a group and keeps the books. An error is kept for good: after a failed flush the kernel reports the
+// next one as a success although the data is gone.
+func (l *log) commitAndCount(group []*pending) error {
+	if len(group) == 0 {
+		return nil
+	}
+	began := time.Now()
+	err := l.commit(group)
+	took := time.Since(began)
+
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.stat.LastFlush = took
+	if err == nil {
+		l.stat.Records += uint64(len(group))
+		l.stat.Groups++
+		return nil
+	}
+	l.failed = fmt.Errorf("audit: log %s has failed and takes nothing until the gateway is started again: %w", l.name, err)
+	l.stat.Failed = true
+	l.c.Logger.Error("audit log failed", "log", l.name, "line", l.next, "error", err)
+	return l.failed
+}
+
+// commit writes a group and makes it durable. A group that crosses the end of a segment has its first part durable before the
+// next segment exists, so a segment that is not the last is always whole.
+func (l *log) commit(group []*pending) error {
+	g := l.next
+	buf := l.buf[:0]
+	for _, p := range group {
+		for _, members := range p.lines {
+			if l.next == l.first+segmentLines {
+				if err := l.flush(buf); err != nil {
+					return err
+				}
+				buf = buf[:0]
+				if err := l.rotate(); err != nil {
+					return err
+				}
+			}
+			buf = appendLine(buf, l.next, g, members)
+			l.next++
+		}
+	}
+	err := l.flush(buf)
+	if cap(buf) > keepBuffer {
+		buf = nil
+	}
+	l.buf = buf
+	return err
+}
+
+func (l *log) flush(b []byte) error {
+	if len(b) == 0 {
+		return nil
+	}
+	if _, err := l.file.Write(b); err != nil {
+		return err
+	}
+	if l.c.Durability == Buffered {
+		return nil
+	}
+	return l.file.Sync()
+}
+
+// rotate ends the full segment and begins the next.
+func (l *log) rotate() error {
+	if err := l.finish(); err != nil {
+		return err
+	}
+	f, err := l.c.create(l.dir, l.next)
+	if err != nil {
+		return err
+	}
+	l.file, l.first = f, l.next
+	return nil
+}
+
+// create makes the segment that begins with line n, durably, and opens it for appending.
+func (c *Config) create(dir string, n uint64) (file, error) {
+	f, err := c.open(segmentPath(dir, n), os.O_WRONLY|os.O_APPEND|os.O_CREATE|os.O_EXCL)
+	if err != nil {
+		return nil, err
+	}
+	if err := syncDir(dir); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
+}
+
+// finish makes the open segment durable, whatever the durability, and closes it. A log that has failed is not flushed again.
+func (l *log) finish() error {
+	if err := l.failure(); err != nil {
+		return errors.Join(err, l.file.Close())
+	}
+	return errors.Join(l.file.Sync(), l.file.Close())
+}
+
+// ready returns nil if a decision could be written now.
+func (l *log) ready() error {
+	if err := l.failure(); err != nil {
+		return err
+	}
+	return l.room()
+}
+
+// failure returns the error that ended the log, nil if it goes on.
+func (l *log) failure() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.failed
+}
+
+func (l *log) state() Stat {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	s := l.stat
+	s.Queued = len(l.queue)
+	return s
+}
+
+// close waits until what was queued is written, then lets the folder go.
+func (l *log) close() error {
+	l.mu.Lock()
+	l.closed = true
+	l.wake.Signal()
+	l.mu.Unlock()
+	<-l.ended
+	if err := errors.Join(l.closeErr, l.lock.Close()); err != nil {
+		return fmt.Errorf("audit: closing log %s: %w", l.name, err)
+	}
+	return nil
+}
