@@ -1,0 +1,153 @@
+package policy
+
+import (
+	"fmt"
+	"io/fs"
+	"maps"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+	"github.com/santhosh-tekuri/jsonschema/v6/kind"
+	"golang.org/x/text/language"
+	"golang.org/x/text/message"
+
+	"github.com/sallyport-dev/sallyport/policies"
+)
+
+const schemaBase = "sallyport:///" // where the built-in schemas find each other
+
+// schemas checks documents against the built-in JSON Schemas. It caches what it has compiled and is not safe for concurrent use.
+type schemas struct{ compiler *jsonschema.Compiler }
+
+func newSchemas() schemas {
+	c := jsonschema.NewCompiler()
+	names, err := fs.Glob(policies.Schemas, "schemas/*.json")
+	must(err)
+	for _, name := range names {
+		must(c.AddResource(schemaBase+path.Base(name), rawSchema(path.Base(name))))
+	}
+	return schemas{c}
+}
+
+func rawSchema(name string) any {
+	f, err := policies.Schemas.Open("schemas/" + name)
+	must(err)
+	defer f.Close()
+	v, err := jsonschema.UnmarshalJSON(f)
+	must(err)
+	return v
+}
+
+// must is for the built-in schemas: they are part of the program, so a broken one is a programmer's error.
+func must(err error) {
+	if err != nil {
+		panic(err)
+	}
+}
+
+// validate checks d against the built-in schema of that name and reports each error at the line of the member that it is about.
+func (s schemas) validate(d document, schema string, r *report) bool {
+	compiled, err := s.compiler.Compile(schemaBase + schema + ".json")
+	must(err)
+	err = compiled.Validate(d.value)
+	if err == nil {
+		return true
+	}
+	v, ok := err.(*jsonschema.ValidationError)
+	if !ok {
+		r.add(d.file, 0, "can't be checked: %v; correct it", err)
+		return false
+	}
+	for _, leaf := range leaves(v) {
+		s.report(d, leaf, r)
+	}
+	return false
+}
+
+// leaves returns the errors that name a cause. Of alternatives (anyOf), those that fail on the very type of the value say nothing
+// where another got further.
+func leaves(e *jsonschema.ValidationError) []*jsonschema.ValidationError {
+	if len(e.Causes) == 0 {
+		return []*jsonschema.ValidationError{e}
+	}
+	causes := e.Causes
+	if _, ok := e.ErrorKind.(*kind.AnyOf); ok {
+		further := slices.DeleteFunc(slices.Clone(causes), func(c *jsonschema.ValidationError) bool {
+			return wrongShape(c, len(e.InstanceLocation))
+		})
+		if len(further) == 0 {
+			return []*jsonschema.ValidationError{e}
+		}
+		causes = further
+	}
+	var out []*jsonschema.ValidationError
+	for _, c := range causes {
+		out = append(out, leaves(c)...)
+	}
+	return out
+}
+
+func wrongShape(e *jsonschema.ValidationError, depth int) bool {
+	for len(e.Causes) == 1 {
+		e = e.Causes[0]
+	}
+	switch e.ErrorKind.(type) {
+	case *kind.Type, *kind.Const:
+		return len(e.InstanceLocation) == depth
+	}
+	return false
+}
+
+func (s schemas) report(d document, e *jsonschema.ValidationError, r *report) {
+	at := e.InstanceLocation
+	line := d.line(at...)
+	where := ""
+	if len(at) > 0 {
+		where = strings.Join(at, ".") + ": "
+	}
+	switch k := e.ErrorKind.(type) {
+	case *kind.AdditionalProperties:
+		known := s.members(e.SchemaURL)
+		for _, p := range k.Properties {
+			r.add(d.file, d.line(append(slices.Clone(at), p)...), "%sunknown member %q%s", where, p, oneOf(p, known))
+		}
+	case *kind.Required:
+		for _, p := range k.Missing {
+			r.add(d.file, line, "%smember %q is missing; add it", where, p)
+		}
+	case *kind.Type:
+		r.add(d.file, line, "%shave %s; want %s", where, k.Got, strings.Join(k.Want, " or "))
+	case *kind.Enum:
+		want := make([]string, len(k.Want))
+		for i, w := range k.Want {
+			want[i] = fmt.Sprint(w)
+		}
+		r.add(d.file, line, "%sunknown value %q%s", where, fmt.Sprint(k.Got), oneOf(fmt.Sprint(k.Got), want))
+	case *kind.Pattern:
+		r.add(d.file, line, "%s%q; want %s", where, k.Got, s.description(e.SchemaURL, "text that matches "+k.Want))
+	case *kind.AnyOf:
+		r.add(d.file, line, "%sno such value is allowed; want %s", where, s.description(e.SchemaURL, "another type"))
+	default:
+		text := e.ErrorKind.LocalizedString(message.NewPrinter(language.English))
+		r.add(d.file, line, "%s%s; correct it", where, text)
+	}
+}
+
+// members returns the names that the object schema at url knows.
+func (s schemas) members(url string) []string {
+	c, err := s.compiler.Compile(url)
+	if err != nil {
+		return nil
+	}
+	return slices.Collect(maps.Keys(c.Properties))
+}
+
+// description returns what the schema at url says that it wants.
+func (s schemas) description(url, otherwise string) string {
+	if c, err := s.compiler.Compile(url); err == nil && c.Description != "" {
+		return c.Description
+	}
+	return otherwise
+}
