@@ -50,6 +50,10 @@ type Refusal struct {
 	Detail string // for the record and the operator; never holds a credential, and is never shown to the caller
 }
 
+// SignedChunks begins the Detail of a refusal of S3 uploads whose chunks are signed one by one: their signatures chain from the
+// client's own, which the store never sees. Clients get 501 for it, so that SDKs say what to change.
+const SignedChunks = "signed chunks"
+
 // Refuse makes a Refusal.
 func Refuse(r Reason, detail string) *Refusal { return &Refusal{Reason: r, Detail: detail} }
 

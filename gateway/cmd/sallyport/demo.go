@@ -1,0 +1,67 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sallyport-dev/sallyport/gateway/demo"
+)
+
+func newDemo() *cobra.Command {
+	var o demo.Options
+	c := &cobra.Command{
+		Use: "demo", Args: cobra.NoArgs,
+		Short: "Run the demo world on loopback: issuers, a store, Envoy and the gateway, and a tour of requests",
+		RunE: func(c *cobra.Command, _ []string) error {
+			binary, err := os.Executable()
+			if err != nil {
+				return fail(exitInternal, err)
+			}
+			o.Binary, o.Out = binary, c.OutOrStdout()
+			return demoFailure(demo.Run(c.Context(), o))
+		},
+	}
+	dir := c.PersistentFlags().String("dir", ".demo", "the folder that holds everything")
+	c.Flags().StringVar(&o.Tour, "tour", "", "once: exit after the tour; none: only serve")
+	c.PersistentPreRunE = func(c *cobra.Command, args []string) error {
+		o.Dir = *dir
+		return c.Root().PersistentPreRunE(c, args)
+	}
+	token := &cobra.Command{
+		Use: "token NAME", Short: "Print a fresh token of a demo person", Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			t, err := demo.Token(*dir, args[0])
+			if err != nil {
+				return demoFailure(err)
+			}
+			_, err = fmt.Fprintln(c.OutOrStdout(), t)
+			return fail(exitInternal, err)
+		},
+	}
+	var address string
+	issuers := &cobra.Command{
+		Use: "issuers", Short: "Serve the demo nations' issuers", Args: cobra.NoArgs, Hidden: true,
+		RunE: func(c *cobra.Command, _ []string) error {
+			return demoFailure(demo.ServeIssuers(c.Context(), *dir, address))
+		},
+	}
+	issuers.Flags().StringVar(&address, "address", "127.0.0.1:9400", "where to listen")
+	c.AddCommand(token, issuers)
+	return c
+}
+
+// demoFailure gives an error of the demo its exit code.
+func demoFailure(err error) error {
+	var environment *demo.EnvironmentError
+	var log *demo.LogError
+	switch {
+	case errors.As(err, &environment):
+		return fail(exitUsage, err)
+	case errors.As(err, &log):
+		return fail(exitLog, err)
+	}
+	return fail(exitInternal, err)
+}

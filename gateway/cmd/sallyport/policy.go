@@ -1,0 +1,137 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sallyport-dev/sallyport/authz/policy"
+)
+
+// maxInput bounds the input of one decision; real ones are a few KiB.
+const maxInput = 1 << 20
+
+func newPolicy() *cobra.Command {
+	return group("policy", "Check, test and try policies; DIR is a folder like policies/, or a bundle (root/ and tenants/)",
+		newPolicyCheck(), newPolicyTest(), newPolicyEval())
+}
+
+func newPolicyCheck() *cobra.Command {
+	return &cobra.Command{
+		Use: "check DIR", Short: "Say what is wrong with a policy before it is used", Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			err := policy.Check(args[0])
+			if wantsJSON(c) {
+				var problems *policy.Errors
+				list := []policy.Problem{}
+				if errors.As(err, &problems) {
+					list = problems.Problems
+				}
+				if e := printJSON(c, map[string]any{"ok": err == nil, "problems": list}); e != nil {
+					return e
+				}
+			} else if err == nil {
+				fmt.Fprintln(c.OutOrStdout(), "ok")
+			}
+			return fail(policy.ExitCode(err), err)
+		},
+	}
+}
+
+func newPolicyTest() *cobra.Command {
+	return &cobra.Command{
+		Use: "test DIR", Short: "Run the Rego tests of a policy", Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			report, err := policy.Test(c.Context(), args[0])
+			if err != nil && !errors.Is(err, policy.ErrTests) {
+				return fail(policy.ExitCode(err), err)
+			}
+			if wantsJSON(c) {
+				if err := printJSON(c, report); err != nil {
+					return err
+				}
+			} else {
+				printTests(c.OutOrStdout(), report)
+			}
+			return fail(policy.ExitCode(err), err)
+		},
+	}
+}
+
+func printTests(w io.Writer, report policy.TestReport) {
+	failed := 0
+	for _, t := range report.Tests {
+		if !t.Pass {
+			failed++
+			fmt.Fprintf(w, "FAIL %s.%s (%s)\n%s\n", t.Package, t.Name, t.Location, t.Output)
+		}
+	}
+	fmt.Fprintf(w, "%d passed, %d failed\n", len(report.Tests)-failed, failed)
+}
+
+func newPolicyEval() *cobra.Command {
+	var inputPath string
+	c := &cobra.Command{
+		Use: "eval DIR --input FILE", Short: "Decide one input and print the decision with its reasons", Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			if inputPath == "" {
+				return fail(exitUsage, errors.New("no input: name one with --input FILE, or --input - for standard input"))
+			}
+			input, err := readInput(c, inputPath)
+			if err != nil {
+				return fail(exitUsage, err)
+			}
+			o, err := policy.Eval(c.Context(), args[0], input)
+			if err != nil {
+				return fail(policy.ExitCode(err), err)
+			}
+			if wantsJSON(c) {
+				return printJSON(c, o.Decision)
+			}
+			w := tabwriter.NewWriter(c.OutOrStdout(), 0, 0, 2, ' ', 0)
+			fmt.Fprintf(w, "decision\t%s\n", map[bool]string{true: "allow", false: "deny"}[o.Decision.Allow])
+			fmt.Fprintf(w, "reasons\t%s\n", list(o.Decision.Reasons))
+			fmt.Fprintf(w, "unproven\t%s\n", list(o.Decision.Unproven))
+			return fail(exitInternal, w.Flush())
+		},
+	}
+	c.Flags().StringVar(&inputPath, "input", "", "the policy input, JSON; - is standard input")
+	return c
+}
+
+func readInput(c *cobra.Command, path string) ([]byte, error) {
+	var r io.Reader = c.InOrStdin()
+	if path != "-" {
+		f, err := os.Open(path)
+		if err != nil {
+			return nil, fmt.Errorf("--input: %w", err)
+		}
+		defer f.Close()
+		r = f
+	}
+	b, err := io.ReadAll(io.LimitReader(r, maxInput+1))
+	if err != nil {
+		return nil, fmt.Errorf("--input %s: %w", path, err)
+	}
+	if len(b) > maxInput {
+		return nil, fmt.Errorf("--input %s: larger than %d bytes", path, maxInput)
+	}
+	return b, nil
+}
+
+// list joins ids for people; "-" is none.
+func list[S ~string](ids []S) string {
+	if len(ids) == 0 {
+		return "-"
+	}
+	words := make([]string, len(ids))
+	for i, id := range ids {
+		words[i] = string(id)
+	}
+	return strings.Join(words, " ")
+}

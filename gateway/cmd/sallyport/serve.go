@@ -1,0 +1,144 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sallyport-dev/sallyport/authz"
+	"github.com/sallyport-dev/sallyport/authz/audit"
+	"github.com/sallyport-dev/sallyport/authz/grant"
+	"github.com/sallyport-dev/sallyport/authz/identity"
+	"github.com/sallyport-dev/sallyport/authz/policy"
+	"github.com/sallyport-dev/sallyport/gateway"
+	"github.com/sallyport-dev/sallyport/gateway/config"
+	"github.com/sallyport-dev/sallyport/metrics"
+)
+
+func newServe() *cobra.Command {
+	var flags configFlags
+	c := &cobra.Command{
+		Use: "serve -c FILE", Short: "Run the gateway", Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			loaded, err := flags.load()
+			if err != nil {
+				return err
+			}
+			if err := loaded.Check(); err != nil {
+				return fail(exitUsage, err)
+			}
+			return serve(c.Context(), loaded, c.ErrOrStderr())
+		},
+	}
+	flags.add(c)
+	return c
+}
+
+// serve wires the gateway and runs it until ctx ends.
+func serve(ctx context.Context, c config.Config, stderr io.Writer) (err error) {
+	logger := newLogger(c, stderr)
+	for _, s := range c.Insecure() {
+		logger.Warn("insecure setting", "setting", s)
+	}
+	bundle, err := policy.Load(c.Bundle.Source)
+	if err != nil {
+		return fail(policy.ExitCode(err), err)
+	}
+	mark, err := config.ReadSecret(c.Listen.MarkFile)
+	if err != nil {
+		return fail(exitUsage, fmt.Errorf("listen.mark_file: %w", err))
+	}
+	storage, err := newStorage(c)
+	if err != nil {
+		return fail(exitUsage, err)
+	}
+	checks, web, err := listen(c, logger)
+	if err != nil {
+		return fail(exitUsage, err)
+	}
+	defer checks.Close()
+	defer web.Close()
+	logs, err := audit.Open(audit.Config{
+		Dir: c.Audit.Directory, Durability: c.Audit.Durability, Logger: logger,
+		Gateway: authz.Gateway{ID: c.ID, Enclaves: c.Enclaves},
+	})
+	if err != nil {
+		return fail(auditCode(err), err)
+	}
+	defer func() { err = errors.Join(err, fail(exitInternal, logs.Close())) }()
+	keys := identity.NewKeys(identity.KeysConfig{Logger: logger})
+	defer keys.Close()
+
+	info := buildInfo()
+	m := metrics.New(info.Version, info.Revision)
+	m.IssuerAges(keys.Ages)
+	m.Insecure(c.Insecure())
+	server := gateway.New(gateway.Config{
+		ID: c.ID, Enclaves: c.Enclaves, Keys: keys, Storage: storage, Log: logs, Metrics: m, Logger: logger,
+		MaxAccesses: c.Limits.Accesses, DecisionTimeout: c.Limits.DecisionTimeout, Insecure: c.Insecure(),
+	})
+	if err := server.Event(ctx, "start", map[string]string{"version": info.Version, "revision": info.Revision}); err != nil {
+		return fail(exitUsage, err)
+	}
+	if err := server.Activate(ctx, bundle); err != nil {
+		return fail(policy.ExitCode(err), err)
+	}
+	logger.Info("serving", "extauthz", c.Listen.ExtAuthz, "http", c.Listen.HTTP, "bundle", bundle.Ref().Revision)
+	return fail(exitInternal, server.Serve(ctx, checks, web, mark, c.Limits.DrainTimeout))
+}
+
+func newLogger(c config.Config, w io.Writer) *slog.Logger {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(c.Telemetry.LogLevel)); err != nil {
+		level = slog.LevelInfo // Validate has refused it already
+	}
+	return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level}))
+}
+
+func newStorage(c config.Config) (*grant.Storage, error) {
+	s := c.Grants.Storage
+	accounts := make(map[string]grant.Account, len(s.Credentials))
+	for tenant, cred := range s.Credentials {
+		secret, err := config.ReadSecret(cred.SecretKeyFile)
+		if err != nil {
+			return nil, fmt.Errorf("grants.storage.credentials.%s.secret_key_file: %w", tenant, err)
+		}
+		accounts[tenant] = grant.Account{AccessKey: cred.AccessKey, SecretKey: secret}
+	}
+	return grant.NewStorage(grant.StorageConfig{
+		Audience: s.Audience, Endpoint: s.Endpoint, Host: s.Host, Region: s.Region, Accounts: accounts,
+	})
+}
+
+// listen opens both listeners, Envoy's first.
+func listen(c config.Config, logger *slog.Logger) (checks, web net.Listener, err error) {
+	network, address := config.SplitAddress(c.Listen.ExtAuthz)
+	if network == "unix" {
+		checks, err = gateway.ListenUnix(address, c.Listen.Peers, c.Listen.Insecure, logger)
+	} else if checks, err = net.Listen(network, address); err != nil {
+		err = fmt.Errorf("listen.extauthz: %w: choose a free port", err)
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	web, err = net.Listen("tcp", c.Listen.HTTP)
+	if err != nil {
+		checks.Close()
+		return nil, nil, fmt.Errorf("listen.http: %w: stop what uses the port or choose another", err)
+	}
+	return checks, web, nil
+}
+
+// auditCode is 6 for a log that was tampered with or damaged, 2 for a folder that can't be used.
+func auditCode(err error) int {
+	var damage *audit.Damage
+	if errors.As(err, &damage) {
+		return exitLog
+	}
+	return exitUsage
+}

@@ -1,0 +1,124 @@
+package gateway
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/sallyport-dev/sallyport/authz"
+	"github.com/sallyport-dev/sallyport/authz/policy"
+)
+
+// unmarked is the marking of a record that names no labelled data.
+const unmarked = "UNMARKED"
+
+// decision is one request on its way through the steps: what each of them found out, for the record.
+type decision struct {
+	id         string
+	req        authz.Request
+	gateway    authz.Gateway
+	generation *generation
+	now        time.Time
+	clock      string
+
+	subject    *authz.Subject
+	resolution authz.Resolution
+	outcomes   []policy.Outcome
+}
+
+func (s *Server) begin(req authz.Request) *decision {
+	now, state := s.clock.now()
+	return &decision{
+		id: randomHex(), req: req, now: now, clock: state,
+		gateway: authz.Gateway{ID: s.c.ID, Enclaves: s.c.Enclaves}, generation: s.generation.Load(),
+	}
+}
+
+// errDenied says that policy denied; the reasons are in the outcomes.
+var errDenied = errors.New("denied by policy")
+
+// denied returns nil if and only if policy allowed every access and asked for nothing that this gateway cannot do.
+func (d *decision) denied() error {
+	if len(d.outcomes) == 0 || len(d.outcomes) != len(d.resolution.Accesses) {
+		return authz.Refuse(authz.SystemPolicyError, "not every access was decided")
+	}
+	for _, o := range d.outcomes {
+		if !o.Decision.Allow {
+			return errDenied
+		}
+	}
+	for _, o := range d.outcomes {
+		if len(o.Decision.Obligations) > 0 {
+			return authz.Refuse(authz.ObligationUnsupported, "obligation "+o.Decision.Obligations[0].ID)
+		}
+	}
+	return nil
+}
+
+// finish writes the record. It allows if and only if err is nil, which judge returns only after a sealed grant.
+func (d *decision) finish(err error) authz.Record {
+	r := authz.Record{
+		Type: "decision", DecisionID: d.id, Salt: randomHex(), Time: authz.At(d.now), Clock: d.clock, Marking: unmarked,
+		Gateway:   d.gateway,
+		RequestID: d.req.ID, RequestedBy: d.req.Peer.Address, Principal: d.req.Peer.Principal,
+		Request: &authz.Summary{
+			Protocol: d.req.Extensions["service"], Operation: d.resolution.Operation,
+			Method: d.req.Method, Host: d.req.Host, Path: d.req.Path,
+		},
+		Latency: time.Since(d.req.Received),
+		Allow:   err == nil,
+		Reasons: []authz.Reason{}, Unproven: []authz.Reason{},
+	}
+	if d.generation != nil {
+		r.Bundle = d.generation.bundle.Ref()
+	}
+	if d.subject != nil {
+		r.Subject = &authz.RecordSubject{
+			Type: d.subject.Type, ID: d.subject.ID, Tenant: d.subject.Properties.Tenant, Evidence: d.subject.Evidence,
+		}
+	}
+	d.accesses(&r)
+	var refusal *authz.Refusal
+	switch {
+	case err == nil, errors.Is(err, errDenied):
+	case errors.As(err, &refusal):
+		r.Reasons, r.Unproven = append(r.Reasons, refusal.Reason), append(r.Unproven, refusal.Reason)
+		r.Detail = refusal.Detail
+	default:
+		r.Reasons, r.Unproven = append(r.Reasons, authz.SystemInternal), append(r.Unproven, authz.SystemInternal)
+		r.Detail = err.Error()
+	}
+	slices.Sort(r.Reasons)
+	slices.Sort(r.Unproven)
+	r.Reasons, r.Unproven = slices.Compact(r.Reasons), slices.Compact(r.Unproven)
+	return r
+}
+
+// accesses adds the accesses, their outcomes and the marking that follows from their labels.
+func (d *decision) accesses(r *authz.Record) {
+	var levels []string
+	for i, a := range d.resolution.Accesses {
+		p := a.Resource.Properties
+		ra := authz.RecordAccess{
+			Action: a.Action.Name, Resource: a.Resource.ID, Row: p.Row, Tenant: p.Tenant,
+			Reasons: []authz.Reason{}, Unproven: []authz.Reason{},
+		}
+		if i < len(d.outcomes) {
+			o := d.outcomes[i]
+			ra.Allow, ra.Reasons, ra.Unproven, ra.Input = o.Decision.Allow, o.Decision.Reasons, o.Decision.Unproven, o.Input
+			ra.Obligations = o.Decision.Obligations
+			r.Reasons = append(r.Reasons, o.Decision.Reasons...)
+			r.Unproven = append(r.Unproven, o.Decision.Unproven...)
+			r.Obligations = append(r.Obligations, o.Decision.Obligations...)
+		}
+		r.Accesses = append(r.Accesses, ra)
+		for _, l := range p.Labels {
+			levels = append(levels, l.Scheme+" "+l.Level)
+		}
+	}
+	if len(levels) > 0 {
+		slices.Sort(levels)
+		r.Marking = strings.Join(slices.Compact(levels), "; ")
+	}
+}

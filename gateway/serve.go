@@ -1,0 +1,85 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/health"
+	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
+
+	"github.com/sallyport-dev/sallyport/gateway/extauthz"
+)
+
+const (
+	maxCheckBytes  = 1 << 20         // of one CheckRequest; bodies are at most 256 KiB
+	healthInterval = 2 * time.Second // between looks at readiness for grpc.health.v1
+)
+
+// Serve answers on both listeners until ctx ends, then drains: no new checks, those under way get drain to finish, and a stop
+// record closes the gateway's log. It closes the listeners.
+func (s *Server) Serve(ctx context.Context, checks, http1 net.Listener, mark string, drain time.Duration) error {
+	if mark == "" {
+		return errors.New("the belt's mark is empty: put a secret into listen.mark_file")
+	}
+	rpc := grpc.NewServer(grpc.MaxRecvMsgSize(maxCheckBytes), grpc.WaitForHandlers(true))
+	extauthz.Register(rpc, mark, s.Check)
+	state := health.NewServer()
+	healthv1.RegisterHealthServer(rpc, state)
+	web := &http.Server{Handler: s.Handler(), ReadHeaderTimeout: 5 * time.Second, WriteTimeout: 30 * time.Second, MaxHeaderBytes: 16 << 10}
+
+	failed := make(chan error, 2)
+	go func() { failed <- fmt.Errorf("listen.extauthz: %w", rpc.Serve(checks)) }()
+	go func() { failed <- fmt.Errorf("listen.http: %w", web.Serve(http1)) }()
+	watched := make(chan struct{})
+	watch, stopWatching := context.WithCancel(ctx)
+	go func() { defer close(watched); s.watch(watch, state) }()
+
+	var err error
+	select {
+	case <-ctx.Done():
+	case err = <-failed:
+	}
+	stopWatching()
+	<-watched
+	state.Shutdown() // NOT_SERVING for good, so Envoy's health checks turn away first
+	s.drain(rpc, drain)
+	web.Close()
+	return errors.Join(err, s.Event(context.WithoutCancel(ctx), "stop", nil))
+}
+
+// drain lets checks under way finish, for at most d.
+func (s *Server) drain(rpc *grpc.Server, d time.Duration) {
+	done := make(chan struct{})
+	go func() { defer close(done); rpc.GracefulStop() }()
+	select {
+	case <-done:
+	case <-time.After(d):
+		s.c.Logger.Warn("checks still under way at the drain deadline were cut", "deadline", d)
+		rpc.Stop()
+		<-done
+	}
+}
+
+// watch keeps grpc.health.v1 at what Status says.
+func (s *Server) watch(ctx context.Context, state *health.Server) {
+	tick := time.NewTicker(healthInterval)
+	defer tick.Stop()
+	for {
+		serving := healthv1.HealthCheckResponse_NOT_SERVING
+		if s.Status(ctx).Ready {
+			serving = healthv1.HealthCheckResponse_SERVING
+		}
+		state.SetServingStatus("", serving)
+		state.SetServingStatus("envoy.service.auth.v3.Authorization", serving)
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
