@@ -1,0 +1,157 @@
+# METADATA
+# title: Access
+# description: |
+#   What several topics need to know of the access at hand, read once: its labels, its verb, its places, the time. A document here
+#   is defined only if the facts behind it are present and not empty, so a check that ranges over one can't be proven by nothing
+#   ("every x in []" is true).
+package compliance.access
+
+# METADATA
+# title: Time of the decision
+# description: As text of nine digits and Z, so that text order is time order. A null would sort before every text.
+time := input.context.time if {
+	is_string(input.context.time)
+	count(input.context.time) == 30
+}
+
+# METADATA
+# title: The decision falls into a window
+# description: From the first instant on, and before the last. A bound that is unknown proves nothing.
+within(from, until) if {
+	is_string(from)
+	is_string(until)
+	from <= time
+	time < until
+}
+
+# METADATA
+# title: The access writes data
+writes if input.action.name in {"create", "update"}
+
+# METADATA
+# title: The access is a known verb that writes no data
+writes_nothing if input.action.name in {"administer", "delete", "execute", "list", "read", "relabel"}
+
+# METADATA
+# title: Catalogue row, as the tenant's part of the bundle has it
+row := data.tenants[input.resource.properties.tenant].catalogue.rows[input.resource.properties.row]
+
+# METADATA
+# title: Facts of the tenant that owns the resource
+owner := data.tenants[input.resource.properties.tenant]
+
+# METADATA
+# title: Every label that binds the access
+# description: Those of the row and the object and, on writes, those that the request asks for. All of them must pass.
+labels := input.resource.properties.labels if {
+	writes_nothing
+	not _relabels
+	_labelled
+}
+
+labels := array.concat(input.resource.properties.labels, input.action.properties.request_labels) if {
+	_changes_labels
+	_labelled
+}
+
+# METADATA
+# title: Labels that the resource will have
+# description: A write drops the object's own labels; those of the row and of the request stay.
+new_labels := array.concat(
+	array.slice(input.resource.properties.labels, 0, count(row.labels)),
+	input.action.properties.request_labels,
+) if {
+	_labelled
+}
+
+# METADATA
+# title: A label and its alternatives
+# description: Equivalents of one label, of which one must pass (ADatP-4774).
+variants(l) := array.concat([l], l.alternatives)
+
+# METADATA
+# title: Enclaves where the resource rests
+# description: Replicas and backups are places like any other.
+resting := array.concat([p.enclave], array.concat(p.replicas, p.backups)) if {
+	p := input.resource.properties.place
+	is_string(p.enclave)
+}
+
+# METADATA
+# title: Enclaves that see the data
+# description: Where it rests and, of a job, where it is processed.
+seeing := resting if input.action.properties.to.kind in {"client", "object"}
+
+seeing := array.concat(resting, [input.action.properties.to.enclave]) if input.action.properties.to.kind == "enclave"
+
+# METADATA
+# title: Enclaves of the access itself
+# description: Replicas and backups are not touched by it.
+touched := {input.resource.properties.place.enclave} if input.action.properties.to.kind in {"client", "object"}
+
+touched := {input.resource.properties.place.enclave, input.action.properties.to.enclave} if {
+	input.action.properties.to.kind == "enclave"
+	not on_queue
+}
+
+touched := {input.action.properties.to.enclave} if on_queue
+
+# METADATA
+# title: The access starts a job on a queue
+on_queue if {
+	input.resource.type == "job"
+	input.action.name == "execute"
+	input.action.properties.to.kind == "enclave"
+}
+
+# METADATA
+# title: Sources of what is written
+# description: What does not write has none. On a write, null is unknown, and only a list says what flows in.
+sources := input.action.properties.from if {
+	writes
+	is_array(input.action.properties.from)
+}
+
+sources := [] if writes_nothing
+
+# METADATA
+# title: Country of the source
+# description: It counts only if it is known what it rests on.
+source_country := input.context.source.country if {
+	input.context.source.basis in {"network", "device", "claim"}
+	is_string(input.context.source.country)
+}
+
+# METADATA
+# title: A place rule allows a country
+# description: The rule is "any" or a list. A country that is unknown is in no list.
+permits("any", _)
+
+permits(rule, country) if {
+	is_array(rule)
+	is_string(country)
+	country in rule
+}
+
+# METADATA
+# title: A place rule is at least as strict as another
+narrows(_, "any")
+
+narrows(rule, other) if {
+	is_array(rule)
+	is_array(other)
+	every country in rule {
+		country in other
+	}
+}
+
+_relabels if input.action.name == "relabel"
+
+_changes_labels if writes
+
+_changes_labels if _relabels
+
+_labelled if {
+	is_string(input.resource.properties.row)
+	count(input.resource.properties.labels) > 0
+}

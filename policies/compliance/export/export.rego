@@ -1,0 +1,44 @@
+# METADATA
+# title: Export control
+# description: |
+#   A release to a foreign person is an export wherever it happens (22 CFR 120.50, 120.62; 15 CFR 734.13), and so is a release to a
+#   destination that is not licensed. Clearance does not matter.
+package compliance.export
+
+import data.compliance.access
+
+# METADATA
+# title: No export control on the data
+# custom: {id: export.*, controls: [AC-20, AC-4]}
+satisfied contains id if {
+	input.resource.properties.constraints.export.mode == "none"
+	some id in {"export.foreign_person", "export.destination"}
+}
+
+# METADATA
+# title: The subject is a person to whom the regime allows a release
+# custom: {id: export.foreign_person, controls: [AC-20, AC-4]}
+satisfied contains "export.foreign_person" if {
+	_status[input.resource.properties.constraints.export.mode] in input.subject.properties.export_status
+}
+
+# METADATA
+# title: A write lets no data out
+# custom: {id: export.destination, controls: [AC-20, AC-4]}
+satisfied contains "export.destination" if access.writes
+
+# METADATA
+# title: The data goes to a licensed destination
+# custom: {id: export.destination, controls: [AC-20, AC-4]}
+satisfied contains "export.destination" if {
+	_destination in input.resource.properties.constraints.export.destinations
+}
+
+# The status that each regime asks for: both define it alike (22 CFR 120.62, 15 CFR 772.1).
+_status := {"ITAR": "us_person", "EAR": "us_person"}
+
+_destination := access.source_country if input.action.properties.to.kind == "client"
+
+_destination := data.enclaves[input.action.properties.to.enclave].country if {
+	input.action.properties.to.kind in {"object", "enclave"}
+}
