@@ -1,0 +1,39 @@
+# Sallyport. `make` prints this help; the README shows what the two main commands print.
+GO ?= go
+# The race detector needs a C compiler, and nothing else here does.
+RACE := $(if $(shell command -v $(or $(CC),cc) 2>/dev/null),-race)
+UNIT = $(shell $(GO) list ./... | grep -v /conformance)
+
+.DEFAULT_GOAL := help
+.PHONY: help build demo test lint policies bench fuzz clean
+
+help: ## this help
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: ## bin/sallyport, without cgo
+	CGO_ENABLED=0 $(GO) build -trimpath -o bin/sallyport ./gateway/cmd/sallyport
+
+demo: build ## the demo world on loopback and its tour; TOUR=once exits after the tour
+	bin/sallyport demo $(if $(TOUR),--tour=$(TOUR))
+
+test: lint policies ## everything, the suite through the real Envoy and store included
+	$(GO) test $(RACE) $(UNIT)
+	$(GO) test -v -count=1 -timeout 30m ./conformance/...
+
+lint: ## formatting and vet
+	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); echo 'run gofmt -w on these'; exit 1; }
+	$(GO) vet ./...
+
+policies: build ## check and test the shipped Rego
+	bin/sallyport policy check policies
+	bin/sallyport policy test policies
+
+bench: build ## requests per second beside a server that always allows
+	cd conformance/bench && $(GO) run . -root ../..
+
+FUZZTIME ?= 10m
+fuzz: ## every fuzz target for FUZZTIME (10m)
+	$(GO) run ./conformance/fuzz -time $(FUZZTIME)
+
+clean: ## what the commands above made, downloads included
+	rm -rf bin .tools .demo
