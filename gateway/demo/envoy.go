@@ -1,0 +1,74 @@
+package demo
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"text/template"
+	"time"
+
+	"github.com/sallyport-dev/sallyport/deploy"
+)
+
+// envoyValues fill in deploy/envoy/envoy.yaml.tmpl.
+type envoyValues struct {
+	Ports             Ports
+	GatewaySocket     string
+	StorageSocket     string
+	AccessLog         string
+	Mark              string
+	Timeout           duration // of a check
+	BodyTimeout       duration // of a check that judges a body
+	RequestsPerSecond int      // that one source address may make
+	Headers           string   // regular expression of the headers that the gateway may set or remove
+}
+
+// grantHeaders are the headers of requests that the gateway sets and removes; Envoy takes an answer with any other for an error.
+const grantHeaders = `^(authorization|referer|x-amz-date|x-amz-content-sha256|x-amz-security-token|` +
+	`x-sallyport-decision-id|x-sallyport-grant|x-envoy-upstream-rq-timeout-ms)$`
+
+// envoyConfig returns Envoy's bootstrap.
+func envoyConfig(l Layout, p Ports, mark string) ([]byte, error) {
+	return renderEnvoy(envoyValues{
+		Ports:             p,
+		GatewaySocket:     l.GatewaySocket(),
+		StorageSocket:     l.StorageSocket(),
+		AccessLog:         l.EnvoyAccessLog(),
+		Mark:              mark,
+		Timeout:           duration(200 * time.Millisecond),
+		BodyTimeout:       duration(2 * time.Second),
+		RequestsPerSecond: 3000,
+		Headers:           grantHeaders,
+	})
+}
+
+func renderEnvoy(v envoyValues) ([]byte, error) {
+	t, err := template.New("envoy.yaml").Option("missingkey=error").Funcs(template.FuncMap{"quote": quote, "domains": domains}).Parse(deploy.Envoy)
+	if err != nil {
+		return nil, fmt.Errorf("template of Envoy's config: %w", err)
+	}
+	var b bytes.Buffer
+	if err := t.Execute(&b, v); err != nil {
+		return nil, fmt.Errorf("Envoy's config: %w", err)
+	}
+	return b.Bytes(), nil
+}
+
+// domains are the names that a listener answers to, exact but for buckets as a first label.
+func domains(name string, port int) (string, error) {
+	return quote([]string{
+		name, fmt.Sprintf("%s:%d", name, port), "*." + name, fmt.Sprintf("*.%s:%d", name, port),
+		fmt.Sprintf("127.0.0.1:%d", port), fmt.Sprintf("localhost:%d", port),
+	})
+}
+
+// quote writes a value as JSON, which YAML reads, whatever is in a path.
+func quote(v any) (string, error) {
+	b, err := json.Marshal(v)
+	return string(b), err
+}
+
+// duration is written as Envoy reads it.
+type duration time.Duration
+
+func (d duration) String() string { return fmt.Sprintf("%gs", time.Duration(d).Seconds()) }

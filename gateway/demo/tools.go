@@ -1,0 +1,118 @@
+package demo
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// tools are the paths of the real parts that the demo starts.
+type tools struct{ envoy, versitygw string }
+
+// ensureTools finds both at the same time, since the first time each takes a while.
+func ensureTools(ctx context.Context, dir string, progress io.Writer) (tools, error) {
+	var t tools
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() (err error) {
+		t.envoy, err = EnsureEnvoy(ctx, dir, progress)
+		return err
+	})
+	g.Go(func() (err error) {
+		t.versitygw, err = EnsureVersitygw(ctx, dir, progress)
+		return err
+	})
+	return t, g.Wait()
+}
+
+// cached returns the file called name in dir. If it is missing, one process makes it: to writes it to a path beside, which becomes
+// the file only when all went well.
+func cached(ctx context.Context, dir, name string, to func(ctx context.Context, path string) error) (string, error) {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return "", environment("tools folder %q: %w", dir, err)
+	}
+	path := filepath.Join(dir, name)
+	if executable(path) {
+		return path, nil
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return "", environment("tools folder: %w", err)
+	}
+	unlock, err := flock(path+".lock", syscall.LOCK_EX) // waits for a process that makes it now
+	if err != nil {
+		return "", environment("locking %s: %w", path, err)
+	}
+	defer unlock()
+	if executable(path) {
+		return path, nil
+	}
+	tmp := path + ".new"
+	defer os.Remove(tmp)
+	if err := to(ctx, tmp); err != nil {
+		return "", err
+	}
+	if err := os.Chmod(tmp, 0o755); err != nil {
+		return "", environment("%s: %w", name, err)
+	}
+	if err := os.Rename(tmp, path); err != nil {
+		return "", environment("%s: %w", name, err)
+	}
+	return path, nil
+}
+
+func executable(path string) bool {
+	fi, err := os.Stat(path)
+	return err == nil && fi.Mode().IsRegular() && fi.Mode()&0o111 != 0
+}
+
+// output keeps what a command says while others look at it.
+type output struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (o *output) Write(b []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.b.Write(b)
+}
+
+func (o *output) lines() int {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return bytes.Count(o.b.Bytes(), []byte("\n"))
+}
+
+// tail returns the last lines, where the error is.
+func (o *output) tail() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	lines := strings.Split(strings.TrimSpace(o.b.String()), "\n")
+	return strings.Join(lines[max(0, len(lines)-5):], "\n")
+}
+
+// every calls f again and again until stop is called.
+func every(d time.Duration, f func()) (stop func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	go func() {
+		t := time.NewTicker(d)
+		defer t.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-t.C:
+				f()
+			}
+		}
+	}()
+	return cancel
+}
