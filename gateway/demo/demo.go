@@ -45,14 +45,11 @@ func environment(format string, args ...any) error {
 	return &EnvironmentError{Err: fmt.Errorf(format, args...)}
 }
 
-var (
-	// ErrTour says that a request of the tour was not decided as the model says, or left another trace than it should.
-	ErrTour = errors.New("the tour did not go as it must")
-	// ErrLog says that the decision logs did not verify.
-	ErrLog = errors.New("the decision logs did not verify")
-)
+// ErrTour says that a request of the tour was not decided as the model says, or left another trace than it should.
+var ErrTour = errors.New("the tour did not go as it must")
 
 // Run starts the demo world and returns when ctx ends, when the tour is over (Tour "once"), or when something can't be started.
+// Its error is an EnvironmentError, wraps ErrTour, or holds an *audit.Damage if the decision logs did not verify.
 // It sets the process's umask, so that nothing it makes can be read by others.
 func Run(ctx context.Context, o Options) error {
 	began := time.Now()

@@ -64,7 +64,8 @@ func newECKey(alg jwa.SignatureAlgorithm) (*ecdsa.PrivateKey, error) {
 
 // ServeIssuers is the process of the issuers: OpenID Connect discovery and key sets of several issuers, told apart by path, on
 // addr. It serves only the public parts of the keys in dir, read anew for each request, so that a rotated key is seen at once.
-func ServeIssuers(ctx context.Context, dir, addr string, log *slog.Logger) error {
+func ServeIssuers(ctx context.Context, dir, addr string) error {
+	log := slog.New(slog.NewJSONHandler(os.Stderr, nil))
 	l, err := net.Listen("tcp", addr)
 	if err != nil {
 		return environment("issuers: %w", err)

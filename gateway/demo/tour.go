@@ -68,7 +68,7 @@ func tour(ctx context.Context, l Layout, o Options) error {
 	report, verifyErr := audit.Verify(l.Audit())
 	fmt.Fprint(o.Out, summary(answers, reached, report, time.Since(began)))
 	if verifyErr != nil {
-		return fmt.Errorf("%w: %w", ErrLog, verifyErr)
+		return fmt.Errorf("the decision logs did not verify: %w", verifyErr)
 	}
 	if len(problems) > 0 {
 		return fmt.Errorf("%w:\n%w", ErrTour, errors.Join(problems...))
@@ -122,7 +122,7 @@ func findRecords(l Layout, answers []answer, since time.Time) (others int, err e
 		return nil
 	})
 	if err != nil {
-		return 0, fmt.Errorf("%w: %w", ErrLog, err)
+		return 0, fmt.Errorf("the decision logs did not verify: %w", err)
 	}
 	return others, nil
 }
