@@ -27,7 +27,7 @@ func NewLayout(dir string) (Layout, error) {
 				"choose a shorter folder with --dir", abs, s, len(s), maxSocketPath)
 		}
 	}
-	for _, d := range []string{"", "envoy", "issuers", "keys", "keys/storage", "run", "audit", "storage", "logs"} {
+	for _, d := range []string{"", "envoy", "issuers", "keys", "keys/storage", "keys/iam", "run", "audit", "storage", "logs"} {
 		if err := os.MkdirAll(l.path(d), 0o700); err != nil {
 			return Layout{}, environment("demo folder: %w", err)
 		}
