@@ -168,7 +168,7 @@ func (l *loader) readDocument(p *part, name string, f file) {
 		l.add(f.path, 0, "the document %q is in %s too; keep one", name, other.file)
 		return
 	}
-	if d, ok := parseDocument(f, &l.report); ok && l.schemas.validate(d, schema, &l.report) {
+	if d, ok := parseDocument(f, rewriteTimes, &l.report); ok && l.schemas.validate(d, schema, &l.report) {
 		p.docs[name] = d
 	}
 }

@@ -90,6 +90,7 @@ type (
 		From               string  `json:"labels_from"`
 		To                 *string `json:"labels_to"`
 	}
+	consent  struct{ Rows []string }
 	approval struct {
 		ID, Operator, Row, Enclave string
 		Approvers                  []string
@@ -117,6 +118,7 @@ type tenantFacts struct {
 	partners     []partner
 	agreements   map[string]agreement
 	equivalences []equivalence
+	consents     []consent
 	approvals    []approval
 	issuers      map[string]issuer
 }
@@ -143,16 +145,21 @@ func (l *loader) checkFacts() {
 	f.reasons = decode[map[string]reason](l.root.docs["reasons"])
 	f.issuers = decode[map[string]issuer](l.root.docs["issuers"])
 	for _, p := range l.parts()[1:] {
+		law := decode[struct {
+			Agreements   map[string]agreement
+			Equivalences []equivalence
+			Consents     []consent
+		}](p.docs["agreements"])
 		f.tenants = append(f.tenants, tenantFacts{
-			part:       p,
-			tenant:     decode[tenant](p.docs["tenant"]),
-			rows:       decode[struct{ Rows map[string]row }](p.docs["catalogue"]).Rows,
-			partners:   decode[struct{ Partners []partner }](p.docs["partners"]).Partners,
-			agreements: decode[struct{ Agreements map[string]agreement }](p.docs["agreements"]).Agreements,
-			equivalences: decode[struct{ Equivalences []equivalence }](p.docs["agreements"]).
-				Equivalences,
-			approvals: decode[struct{ Approvals []approval }](p.docs["personnel"]).Approvals,
-			issuers:   decode[map[string]issuer](p.docs["issuers"]),
+			part:         p,
+			tenant:       decode[tenant](p.docs["tenant"]),
+			rows:         decode[struct{ Rows map[string]row }](p.docs["catalogue"]).Rows,
+			partners:     decode[struct{ Partners []partner }](p.docs["partners"]).Partners,
+			agreements:   law.Agreements,
+			equivalences: law.Equivalences,
+			consents:     law.Consents,
+			approvals:    decode[struct{ Approvals []approval }](p.docs["personnel"]).Approvals,
+			issuers:      decode[map[string]issuer](p.docs["issuers"]),
 		})
 	}
 	f.checkSchemes()

@@ -12,7 +12,7 @@ func (l *loader) readManifest(p *part, f file) {
 		l.add(f.path, 0, "a manifest belongs to a part of a bundle; put it into root/, or delete it")
 		return
 	}
-	d, ok := parseDocument(f, &l.report)
+	d, ok := parseDocument(f, rewriteTimes, &l.report)
 	if ok {
 		l.schemas.validate(d, "manifest", &l.report)
 	}

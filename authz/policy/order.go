@@ -21,6 +21,9 @@ func (f *facts) checkLooser(t tenantFacts) {
 			continue
 		}
 		for _, l := range t.rows[outer].Labels {
+			if _, ok := f.schemes[l.Scheme]; !ok {
+				continue // reported with the row
+			}
 			if !slices.ContainsFunc(inner.Labels, func(t label) bool { return f.dominates(t, l) }) {
 				f.add(d.file, d.line("rows", id), "rows.%s: its labels are looser than those of %q around it; tighten them, or write looser: true", id, outer)
 				break
@@ -96,6 +99,13 @@ func (f *facts) checkAgreements(t tenantFacts) {
 		}
 	}
 	f.checkClosed(t, d)
+	for i, c := range t.consents {
+		for j, id := range c.Rows {
+			if path := []string{"consents", index(i), "rows", index(j)}; f.ownRow(t, d, id, path...) {
+				known(f, d, t.rows, "row", id, path...)
+			}
+		}
+	}
 }
 
 // checkClosed wants the equivalences of one pair of schemes to be downward closed and monotone (model.md §3): whoever a row lets

@@ -31,9 +31,17 @@ var timeFields = map[string]bool{
 	"labels_from": true, "labels_to": true,
 }
 
+// timeRule says whether times are rewritten or left as they are.
+type timeRule bool
+
+const (
+	rewriteTimes timeRule = true
+	keepTimes    timeRule = false
+)
+
 // parseDocument reads YAML in a plain form that nobody reads in two ways: one document, no anchors, aliases, merges, tags or
 // repeated keys, and only strings, whole decimal numbers, true, false and null. JSON is such YAML.
-func parseDocument(f file, r *report) (doc document, ok bool) {
+func parseDocument(f file, times timeRule, r *report) (doc document, ok bool) {
 	// The YAML library has panicked on malformed input before; a bundle comes from outside.
 	defer func() {
 		if p := recover(); p != nil {
@@ -64,7 +72,7 @@ func parseDocument(f file, r *report) (doc document, ok bool) {
 		}
 		return document{}, false
 	}
-	c := converter{file: f.path, report: r}
+	c := converter{file: f.path, times: times, report: r}
 	before := len(r.problems)
 	v := c.value(n.Content[0], "", 0)
 	return document{file: f.path, root: n.Content[0], value: v}, len(r.problems) == before
@@ -84,6 +92,7 @@ func addYAMLError(file string, err error, r *report) {
 // converter turns YAML nodes into JSON values and refuses what is not plain.
 type converter struct {
 	file   string
+	times  timeRule
 	report *report
 }
 
@@ -156,7 +165,7 @@ func (c converter) scalar(n *yaml.Node, key string) any {
 		}
 		return c.refuse(n, "%s: numbers are whole and decimal; write it so, or put it in quotes", n.Value)
 	case "!!str", "!!timestamp":
-		if !timeFields[key] {
+		if !timeFields[key] || c.times == keepTimes {
 			return n.Value
 		}
 		t, err := parseTime(n.Value)

@@ -1,0 +1,58 @@
+package policy
+
+import (
+	"encoding/json"
+	"time"
+
+	"github.com/sallyport-dev/sallyport/authz"
+)
+
+// HasEnclave reports whether the bundle describes the enclave id.
+func (b *Bundle) HasEnclave(id string) bool {
+	var enclaves map[string]json.RawMessage
+	return json.Unmarshal(b.Document("enclaves"), &enclaves) == nil && enclaves[id] != nil
+}
+
+// Controls returns the ids of the catalogue of reasons, each with the controls that it is evidence for.
+func (b *Bundle) Controls() map[string][]string {
+	var reasons map[string]struct{ Controls []string }
+	if json.Unmarshal(b.Document("reasons"), &reasons) != nil {
+		return nil
+	}
+	out := make(map[string][]string, len(reasons))
+	for id, r := range reasons {
+		out[id] = r.Controls
+	}
+	return out
+}
+
+// Freshness returns the ages of the bundle and of its revocations at now, in seconds: the bundle's since the root's not_before,
+// the revocations' since they were issued. What the bundle does not say is nil, unknown. Clock is left to the caller.
+func (b *Bundle) Freshness(now time.Time) authz.Freshness {
+	var f authz.Freshness
+	var manifests struct {
+		Root struct {
+			NotBefore authz.Time `json:"not_before"`
+		}
+	}
+	if json.Unmarshal(b.Document("bundle"), &manifests) == nil {
+		f.BundleAge = age(manifests.Root.NotBefore, now)
+	}
+	var revocations struct {
+		Serial *int64
+		Issued authz.Time
+	}
+	if json.Unmarshal(b.Document("revocations"), &revocations) == nil {
+		f.RevocationSerial = revocations.Serial
+		f.RevocationAge = age(revocations.Issued, now)
+	}
+	return f
+}
+
+func age(since authz.Time, now time.Time) *int64 {
+	if since.IsZero() {
+		return nil
+	}
+	seconds := int64(now.Sub(since.Time) / time.Second)
+	return &seconds
+}

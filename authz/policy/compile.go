@@ -1,0 +1,169 @@
+package policy
+
+import (
+	_ "embed"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+)
+
+//go:embed builtins.txt
+var builtinsText string
+
+// capabilities returns what Rego may use: the builtins of builtins.txt, no network.
+func capabilities(tests bool) *ast.Capabilities {
+	allowed := map[string]bool{}
+	for line := range strings.Lines(builtinsText) {
+		name, test, _ := strings.Cut(strings.TrimSpace(line), " ")
+		if name != "" && name != "#" && (test == "" || tests) {
+			allowed[name] = true
+		}
+	}
+	c := ast.CapabilitiesForThisVersion()
+	c.Builtins = slices.DeleteFunc(slices.Clone(c.Builtins), func(b *ast.Builtin) bool { return !allowed[b.Name] })
+	c.AllowNet = []string{}
+	return c
+}
+
+func newCompiler(tests bool) *ast.Compiler {
+	types := ast.NewSchemaSet()
+	input := checkable(rawSchema("input.json"), nil)
+	types.Put(ast.SchemaRootRef, input)
+	types.Put(ast.MustParseRef("schema.input"), input)
+	return ast.NewCompiler().
+		WithStrict(true).
+		WithCapabilities(capabilities(tests)).
+		WithSchemas(types).
+		WithUseTypeCheckAnnotations(true).
+		WithEnablePrintStatements(tests).
+		WithDefaultRegoVersion(ast.RegoV1).
+		SetErrorLimit(0)
+}
+
+// compile compiles the modules of b, its tests only if tests is set. An error is an *Errors.
+func (b *Bundle) compile(tests bool) (*ast.Compiler, error) {
+	c := newCompiler(tests)
+	c.Compile(b.parsed(tests))
+	var r report
+	if c.Failed() {
+		addCompileErrors(c.Errors, &r)
+		return nil, r.err(b.dir)
+	}
+	checkDataRefs(c, &r)
+	return c, r.err(b.dir)
+}
+
+func (b *Bundle) parsed(tests bool) map[string]*ast.Module {
+	modules := map[string]*ast.Module{}
+	for _, m := range b.modules {
+		if !m.test || tests {
+			modules[m.file] = m.parsed
+		}
+	}
+	return modules
+}
+
+// addCompileErrors reports what OPA's compiler found, with the nearest name that it would take.
+func addCompileErrors(errs ast.Errors, r *report) {
+	for _, e := range errs {
+		file, line := "", 0
+		if e.Location != nil {
+			file, line = e.Location.File, e.Location.Row
+		}
+		r.add(file, line, "%s", compileError(e))
+	}
+}
+
+func compileError(e *ast.Error) string {
+	var wanted []string
+	switch d := e.Details.(type) {
+	case *ast.RefErrInvalidDetail:
+		for _, v := range d.OneOf {
+			if s, ok := v.(ast.String); ok {
+				wanted = append(wanted, string(s))
+			}
+		}
+		if s, ok := d.Ref[d.Pos].Value.(ast.String); ok && len(wanted) > 0 {
+			return fmt.Sprintf("%s: unknown member %q%s", d.Ref, string(s), oneOf(string(s), wanted))
+		}
+	}
+	if name, ok := strings.CutPrefix(e.Message, "undefined function "); ok {
+		if _, exists := ast.BuiltinMap[name]; exists {
+			return fmt.Sprintf("the builtin %s is not allowed in policies; decide from input and data alone (authz/policy/builtins.txt says why)", name)
+		}
+	}
+	return e.Message + "; correct it"
+}
+
+// compileFailure turns an error of OPA's query or test machinery into an *Errors where it can.
+func compileFailure(dir string, err error) error {
+	var errs ast.Errors
+	if !errors.As(err, &errs) {
+		return err
+	}
+	var r report
+	addCompileErrors(errs, &r)
+	return r.err(dir)
+}
+
+// checkable rewrites a JSON Schema into what OPA's type checker makes good types of. It knows neither null nor unions, and would
+// refuse a comparison with null: what may be null keeps its members but loses its scalar type, and a union becomes anything.
+func checkable(v any, defs map[string]any) any {
+	switch v := v.(type) {
+	case []any:
+		out := make([]any, len(v))
+		for i, e := range v {
+			out[i] = checkable(e, defs)
+		}
+		return out
+	case map[string]any:
+		if d, ok := v["$defs"].(map[string]any); ok {
+			defs = d
+		}
+		if types, ok := v["type"].([]any); ok {
+			return nullable(v, slices.DeleteFunc(slices.Clone(types), func(t any) bool { return t == "null" }), defs)
+		}
+		if alternatives, ok := v["anyOf"].([]any); ok {
+			return union(alternatives, defs)
+		}
+		out := map[string]any{}
+		for k, e := range v {
+			if k != "$schema" {
+				out[k] = checkable(e, defs)
+			}
+		}
+		return out
+	}
+	return v
+}
+
+func nullable(v map[string]any, types []any, defs map[string]any) any {
+	if len(types) != 1 || types[0] != "object" && types[0] != "array" {
+		return map[string]any{}
+	}
+	out := map[string]any{}
+	for k, e := range v {
+		out[k] = checkable(e, defs)
+	}
+	out["type"] = types[0]
+	return out
+}
+
+func union(alternatives []any, defs map[string]any) any {
+	rest := slices.DeleteFunc(slices.Clone(alternatives), func(a any) bool {
+		m, _ := a.(map[string]any)
+		return m["type"] == "null"
+	})
+	if len(rest) != 1 {
+		return map[string]any{}
+	}
+	ref, _ := rest[0].(map[string]any)["$ref"].(string)
+	def, _ := defs[strings.TrimPrefix(ref, "#/$defs/")].(map[string]any)
+	if def["type"] != "object" {
+		return map[string]any{}
+	}
+	return rest[0]
+}

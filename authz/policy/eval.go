@@ -1,0 +1,51 @@
+package policy
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+)
+
+const (
+	evalTimeout   = 10 * time.Second // nobody waits for Eval at Envoy
+	maxInputBytes = 4 << 20
+)
+
+// Eval judges one input with the bundle in dir. The input must fit policies/schemas/input.json, and is evaluated as it is.
+func Eval(ctx context.Context, dir string, input []byte) (Outcome, error) {
+	if err := checkInput(input); err != nil {
+		return Outcome{}, fmt.Errorf("%w: %w", ErrEnvironment, err)
+	}
+	b, err := Load(dir)
+	if err != nil {
+		return Outcome{}, err
+	}
+	e, err := New(ctx, b, Config{Workers: 1, Timeout: evalTimeout})
+	if err != nil {
+		return Outcome{}, err
+	}
+	defer e.Close()
+	decisions, err := e.decide(ctx, []json.RawMessage{input})
+	if err != nil {
+		return Outcome{}, err
+	}
+	return Outcome{Decision: decisions[0], Input: input}, nil
+}
+
+// checkInput holds an input to its schema.
+func checkInput(input []byte) error {
+	var r report
+	f := file{"input.json", input}
+	switch {
+	case len(input) > maxInputBytes:
+		r.add(f.path, 0, "more than %d MiB; is it one input?", maxInputBytes>>20)
+	case !json.Valid(input):
+		r.add(f.path, 0, "is not JSON; give one policy input, as a record has it")
+	default:
+		if d, ok := parseDocument(f, keepTimes, &r); ok {
+			newSchemas().validate(d, "input", &r)
+		}
+	}
+	return r.err("")
+}
