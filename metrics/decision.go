@@ -27,8 +27,8 @@ func (m *Metrics) Decision(r authz.Record) {
 	m.decisions.WithLabelValues(outcome, tenant, protocol, action).Inc()
 
 	if r.Allow {
-		for _, c := range p.controls {
-			m.controls.WithLabelValues(c, outcome).Inc()
+		for _, c := range p.proven {
+			c.Inc()
 		}
 		return
 	}

@@ -96,7 +96,7 @@ func New(version, revision string) *Metrics {
 			Help: "Settings in force that give up a protection; /readyz names them.",
 		}),
 	}
-	m.policy.Store(newPolicy(authz.BundleRef{}, time.Time{}, nil, nil))
+	m.policy.Store(m.newPolicy(authz.BundleRef{}, time.Time{}, nil, nil))
 	for _, s := range steps {
 		m.steps.WithLabelValues(s)
 	}

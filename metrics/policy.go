@@ -1,7 +1,6 @@
 package metrics
 
 import (
-	"maps"
 	"slices"
 	"time"
 
@@ -15,8 +14,8 @@ type policy struct {
 	ref      authz.BundleRef // zero before the first activation
 	expires  time.Time
 	tenants  map[string]bool
-	byReason map[string][]string // reason id → controls
-	controls []string            // of all reasons, each once
+	byReason map[string][]string  // reason id → controls
+	proven   []prometheus.Counter // allow of every control: resolved once, since each allow moves them all
 }
 
 // ownReasons are those that the gateway itself gives, and so before any bundle is in force.
@@ -27,7 +26,7 @@ var ownReasons = []authz.Reason{
 	authz.SystemTimeout, authz.SystemOverloaded,
 }
 
-func newPolicy(ref authz.BundleRef, expires time.Time, tenants []string, reasons map[string][]string) *policy {
+func (m *Metrics) newPolicy(ref authz.BundleRef, expires time.Time, tenants []string, reasons map[string][]string) *policy {
 	p := &policy{ref: ref, expires: expires, tenants: map[string]bool{}, byReason: map[string][]string{}}
 	for _, t := range tenants {
 		p.tenants[t] = true
@@ -42,7 +41,10 @@ func newPolicy(ref authz.BundleRef, expires time.Time, tenants []string, reasons
 			all[c] = true
 		}
 	}
-	p.controls = slices.Sorted(maps.Keys(all))
+	for c := range all {
+		p.proven = append(p.proven, m.controls.WithLabelValues(c, "allow"))
+		m.controls.WithLabelValues(c, "deny") // shown from the start, at zero
+	}
 	return p
 }
 
@@ -69,7 +71,7 @@ func (p *policy) reason(id authz.Reason) string {
 func (m *Metrics) Activate(b authz.BundleRef, expires time.Time, tenants []string, reasons map[string][]string, result string) {
 	m.activations.WithLabelValues(within(result, activations)).Inc()
 	if result == Activated {
-		m.policy.Store(newPolicy(b, expires, tenants, reasons))
+		m.policy.Store(m.newPolicy(b, expires, tenants, reasons))
 	}
 }
 

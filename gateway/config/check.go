@@ -20,7 +20,7 @@ const maxSecret = 4096
 // gateway may not use, or that others may. It changes nothing.
 func (c Config) Check() error {
 	v := validator{where: c.where}
-	if network, path := Dial(c.Listen.ExtAuthz); network == "unix" {
+	if network, path := SplitAddress(c.Listen.ExtAuthz); network == "unix" {
 		v.socketFolder("listen.extauthz", filepath.Dir(path), c.Listen.Insecure)
 	}
 	v.secret("listen.mark_file", c.Listen.MarkFile)
@@ -82,35 +82,38 @@ func (v *validator) socketFolder(key, path string, insecure bool) {
 }
 
 func (v *validator) secret(key, path string) {
-	if _, err := ReadSecret(path); err != nil {
-		what, do, _ := strings.Cut(err.Error(), "; ")
+	if _, what, do := readSecret(path); what != "" {
 		v.refuse(key, what, do)
 	}
 }
 
 // ReadSecret returns the one line of text that a secret's file holds, without its end of line. The file must be closed to group
-// and others. No error
-// tells what is in it.
+// and others. No error tells what is in it.
 func ReadSecret(path string) (string, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return "", fmt.Errorf("can't read %s: %s; make it, with mode 0600, as a file of the gateway's user", quote(path), cause(err))
+	secret, what, do := readSecret(path)
+	if what != "" {
+		return "", problems{{What: what, Do: do}}.err()
 	}
-	if mode := info.Mode().Perm(); info.Mode().IsRegular() && mode&0o077 != 0 {
-		return "", fmt.Errorf("%s has mode %04o, so others can read or change the secret; chmod 0600 it", quote(path), mode)
-	}
-	b, err := readFile(path, maxSecret)
+	return secret, nil
+}
+
+func readSecret(path string) (secret, what, do string) {
+	b, mode, err := readFile(path, maxSecret)
 	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return "", "there is no file " + quote(path), "make it, with mode 0600, as a file of the gateway's user"
 	case errors.Is(err, errNotRegular):
-		return "", fmt.Errorf("%s is not a regular file; name the secret's own file", quote(path))
+		return "", quote(path) + " is not a regular file", "name the secret's own file"
 	case errors.Is(err, errTooLong):
-		return "", fmt.Errorf("%s is longer than %d bytes; write only the secret into it", quote(path), maxSecret)
+		return "", fmt.Sprintf("%s is longer than %d bytes", quote(path), maxSecret), "write only the secret into it"
 	case err != nil:
-		return "", fmt.Errorf("can't read %s: %s; make it a file of the gateway's user", quote(path), cause(err))
+		return "", quote(path) + " can't be read: " + cause(err), "make it a file of the gateway's user"
+	case mode&0o077 != 0:
+		return "", fmt.Sprintf("%s has mode %04o, so others can read or change the secret", quote(path), mode), "chmod 0600 it"
 	}
-	s := strings.TrimSuffix(strings.TrimSuffix(string(b), "\n"), "\r")
-	if s == "" || strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' }) {
-		return "", fmt.Errorf("%s does not hold one line of visible ASCII; write only the secret into it", quote(path))
+	secret = strings.TrimSuffix(strings.TrimSuffix(string(b), "\n"), "\r")
+	if secret == "" || strings.ContainsFunc(secret, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		return "", quote(path) + " does not hold one line of visible ASCII", "write only the secret into it"
 	}
-	return s, nil
+	return secret, "", ""
 }

@@ -138,8 +138,8 @@ func (c Config) LogValue() slog.Value {
 	)
 }
 
-// Dial splits an address of the file into the network and the address that package net wants: unix:/path, or host:port for tcp.
-func Dial(s string) (network, address string) {
+// SplitAddress splits an address of the file into the network and the address that package net wants: unix:/path, or host:port for tcp.
+func SplitAddress(s string) (network, address string) {
 	if path, ok := strings.CutPrefix(s, "unix:"); ok {
 		return "unix", path
 	}

@@ -135,10 +135,12 @@ func name(f reflect.StructField) string {
 }
 
 func field(t reflect.Type, key string) (reflect.StructField, bool) {
-	return t.FieldByNameFunc(func(n string) bool {
-		f, _ := t.FieldByName(n)
-		return key != "" && name(f) == key
-	})
+	for f := range t.Fields() {
+		if key != "" && name(f) == key {
+			return f, true
+		}
+	}
+	return reflect.StructField{}, false
 }
 
 // scalarKeys returns the dotted key of each single value outside maps and lists: what variables and flags can set.

@@ -12,6 +12,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"go.yaml.in/yaml/v3"
@@ -40,7 +41,7 @@ func Load(path string, env []string, overrides map[string]string) (Config, error
 	}
 	d.where[""] = path
 	c.where = d.where
-	if network, _ := Dial(c.Listen.ExtAuthz); network != "unix" && d.where["listen.peers"] == "" {
+	if network, _ := SplitAddress(c.Listen.ExtAuthz); network != "unix" && d.where["listen.peers"] == "" {
 		c.Listen.Peers = nil // a TCP peer has no uid
 	}
 	if err := c.Validate(); err != nil {
@@ -59,7 +60,7 @@ func readTree(path string) (*yaml.Node, error) {
 	if path == "" {
 		return refuse("", "no config file is named", "give one with -c FILE")
 	}
-	b, err := readFile(path, maxFile)
+	b, _, err := readFile(path, maxFile)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return refuse(path, "there is no such file", "name the config file with -c FILE")
@@ -70,28 +71,21 @@ func readTree(path string) (*yaml.Node, error) {
 	case err != nil:
 		return refuse(path, "can't be read: "+cause(err), "let the gateway's user read it")
 	}
-	var first, second yaml.Node
+	var docs [2]yaml.Node
 	dec := yaml.NewDecoder(bytes.NewReader(b))
-	if err := dec.Decode(&first); errors.Is(err, io.EOF) {
-		return refuse(path, "is empty", "start from deploy/sallyport.yaml")
-	} else if err == nil {
-		if err = dec.Decode(&second); errors.Is(err, io.EOF) {
-			return document(path, &first)
-		} else if err == nil {
-			return refuse(fmt.Sprintf("%s:%d", path, second.Line), "a second document begins", "keep one document in the file")
+	for i := range docs {
+		if err := dec.Decode(&docs[i]); err != nil && !errors.Is(err, io.EOF) {
+			return refuse(syntax(path, err))
 		}
-		return refuse(syntax(path, err))
-	} else {
-		return refuse(syntax(path, err))
 	}
-}
-
-// document unwraps a document, whose only content is the mapping of all sections.
-func document(path string, doc *yaml.Node) (*yaml.Node, error) {
-	if doc.Kind != yaml.DocumentNode || len(doc.Content) != 1 || doc.Content[0].ShortTag() == "!!null" {
-		return nil, problems{{Place: path, What: "is empty", Do: "start from deploy/sallyport.yaml"}}.err()
+	switch first, second := docs[0], docs[1]; {
+	case first.IsZero() || first.Content[0].ShortTag() == "!!null":
+		return refuse(path, "is empty", "start from deploy/sallyport.yaml")
+	case !second.IsZero():
+		return refuse(fmt.Sprintf("%s:%d", path, second.Line), "a second document begins", "keep one document in the file")
+	default:
+		return first.Content[0], nil
 	}
-	return doc.Content[0], nil
 }
 
 // syntax turns an error of the YAML parser into place, what and do.
@@ -107,7 +101,7 @@ func syntax(path string, err error) (place, what, do string) {
 }
 
 var (
-	keys = scalarKeys(reflect.TypeFor[Config](), "")
+	settable = scalarKeys(reflect.TypeFor[Config](), "")
 
 	// serviceLink matches what Kubernetes sets in each pod beside a service whose name begins with sallyport.
 	serviceLink = regexp.MustCompile(`^SALLYPORT_(?:[A-Z0-9_]+_)?(?:SERVICE_HOST|SERVICE_PORT(?:_[A-Z0-9_]+)?|PORT(?:_\d+_(?:TCP|UDP|SCTP)(?:_(?:PROTO|PORT|ADDR))?)?)$`)
@@ -119,7 +113,7 @@ func variable(key string) string {
 
 func (d *decoder) layVariables(root *yaml.Node, env []string) {
 	byName := map[string]string{}
-	for _, k := range keys {
+	for _, k := range settable {
 		byName[variable(k)] = k
 	}
 	for _, e := range env {
@@ -144,12 +138,12 @@ func (d *decoder) layVariables(root *yaml.Node, env []string) {
 func (d *decoder) layOverrides(root *yaml.Node, overrides map[string]string) {
 	const place = "command line"
 	for _, key := range slices.Sorted(maps.Keys(overrides)) {
-		if slices.Contains(keys, key) {
+		if slices.Contains(settable, key) {
 			d.lay(root, key, overrides[key], place)
 			continue
 		}
 		do := "lists and credentials are set in the file"
-		if near, ok := closest(key, keys); ok {
+		if near, ok := closest(key, settable); ok {
 			do = fmt.Sprintf("did you mean %q?", near)
 		}
 		d.add(place, key, "unknown key, or not a single value", do)
@@ -193,23 +187,25 @@ var (
 	errTooLong    = errors.New("too long")
 )
 
-// readFile reads a regular file of at most limit bytes.
-func readFile(path string, limit int64) ([]byte, error) {
-	if info, err := os.Stat(path); err != nil { // before opening: opening a pipe would wait
-		return nil, err
-	} else if !info.Mode().IsRegular() {
-		return nil, errNotRegular
-	}
-	f, err := os.Open(path)
+// readFile reads a regular file of at most limit bytes, and returns its mode too.
+func readFile(path string, limit int64) ([]byte, fs.FileMode, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // opening a pipe would wait for its writer
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, 0, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, 0, errNotRegular
+	}
 	b, err := io.ReadAll(io.LimitReader(f, limit+1))
 	if err == nil && int64(len(b)) > limit {
 		err = errTooLong
 	}
-	return b, err
+	return b, info.Mode().Perm(), err
 }
 
 // cause is the system's own word for an error whose path is told already.

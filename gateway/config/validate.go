@@ -118,7 +118,7 @@ func (v *validator) socket(key, path string) {
 func (v *validator) listen(l Listen) {
 	const key = "listen.extauthz"
 	if !v.missing(key, l.ExtAuthz, "unix: and an absolute path") {
-		switch network, address := Dial(l.ExtAuthz); {
+		switch network, address := SplitAddress(l.ExtAuthz); {
 		case network == "unix":
 			v.socket(key, address)
 			v.peers(l.Peers)
@@ -190,7 +190,7 @@ func (v *validator) storage(s Storage) {
 	const key = "grants.storage"
 	v.form(key+".audience", s.Audience, idForm)
 	if !v.missing(key+".endpoint", s.Endpoint, "unix: and the absolute path of the store's socket") {
-		if network, address := Dial(s.Endpoint); network == "unix" {
+		if network, address := SplitAddress(s.Endpoint); network == "unix" {
 			v.socket(key+".endpoint", address)
 		} else {
 			v.refuse(key+".endpoint", quote(s.Endpoint)+" is not unix:PATH; over a network a grant could be taken and used again",
