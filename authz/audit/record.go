@@ -1,19 +1,17 @@
 package audit
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/sallyport-dev/sallyport/authz"
 )
 
 // required are the members that every line has beside those of its frame.
-var required = []string{"type", "decision_id", "salt", "timestamp", "gateway", "bundle", "allow", "reasons", "unproven"}
+var required = []string{"type", "decision_id", "salt", "timestamp", "clock", "gateway", "marking", "allow", "reasons", "unproven", "bundle"}
 
 // parseRecord reads the members of a line, as strictly as FORMAT.md says. Members that it does not know are left alone: a later
 // gateway may have written them.
@@ -25,42 +23,32 @@ func parseRecord(members []byte) (authz.Record, error) {
 		}
 	}
 	text := slices.Concat([]byte("{"), members, []byte("}"))
-	if !json.Valid(text) {
-		return r, errors.New("the line is not one JSON object")
-	}
-	names := memberNames(text)
-	seen := make(map[string]bool, len(names))
-	for _, name := range names {
-		switch {
-		case name == "n" || name == "g" || name == "c" || seen[name]:
-			return r, fmt.Errorf("member %q is there twice", name)
-		case strings.Trim(name, "abcdefghijklmnopqrstuvwxyz_") != "":
-			return r, fmt.Errorf("member %q: names are lower-case letters and underscores", name)
-		}
-		seen[name] = true
-	}
-	for _, name := range required {
-		if !seen[name] {
-			return r, fmt.Errorf("member %q is missing", name)
-		}
-	}
 	if err := json.Unmarshal(text, &r); err != nil {
 		return r, err
 	}
-	return r, judge(r, text)
+	values := map[string][]byte{}
+	for _, m := range topMembers(text) {
+		switch {
+		case m.name == "n" || m.name == "g" || m.name == "c" || values[m.name] != nil:
+			return r, fmt.Errorf("member %q is there twice", m.name)
+		case strings.Trim(m.name, "abcdefghijklmnopqrstuvwxyz_") != "":
+			return r, fmt.Errorf("member %q: names are lower-case letters and underscores", m.name)
+		}
+		values[m.name] = m.value
+	}
+	for _, name := range required {
+		if values[name] == nil {
+			return r, fmt.Errorf("member %q is missing", name)
+		}
+	}
+	if want := `"` + r.Time.String() + `"`; r.Time.IsZero() || string(values["timestamp"]) != want {
+		return r, fmt.Errorf("timestamp %s: want the form %s", values["timestamp"], authz.TimeLayout)
+	}
+	return r, judge(r)
 }
 
 // judge says what is wrong with a record whose members have the right types.
-func judge(r authz.Record, text []byte) error {
-	var stamp struct {
-		Time string `json:"timestamp"`
-	}
-	if err := json.Unmarshal(text, &stamp); err != nil {
-		return err
-	}
-	if t, err := time.Parse(authz.TimeLayout, stamp.Time); err != nil || authz.At(t).String() != stamp.Time {
-		return fmt.Errorf("timestamp %q: want the form %s", stamp.Time, authz.TimeLayout)
-	}
+func judge(r authz.Record) error {
 	switch {
 	case r.Type == "" || r.DecisionID == "" || r.Salt == "":
 		return errors.New("type, decision_id or salt is empty")
@@ -87,33 +75,40 @@ func strictlySorted(ids []authz.Reason) bool {
 	return true
 }
 
-// memberNames returns the names of the members of a valid JSON object, as they are written, in their order.
-func memberNames(object []byte) []string {
-	var names []string
-	depth, name := 0, true
+// member is a member of an object as it is written.
+type member struct {
+	name  string
+	value []byte
+}
+
+// topMembers returns the members of a valid JSON object without spaces, those of the same name too.
+func topMembers(object []byte) []member {
+	var all []member
+	depth, start := 0, 1 // start of the member's name or value
 	for i := 0; i < len(object); i++ {
-		switch object[i] {
-		case '{', '[':
-			depth++
-		case '}', ']':
-			depth--
-		case ',':
-			name = true
-		case ':':
-			name = false
-		case '"':
-			end := i + 1
-			for object[end] != '"' {
-				if object[end] == '\\' {
-					end++
+		switch c := object[i]; {
+		case c == '"':
+			for i++; object[i] != '"'; i++ {
+				if object[i] == '\\' {
+					i++
 				}
-				end++
 			}
-			if depth == 1 && name {
-				names = append(names, string(bytes.Clone(object[i+1:end])))
+		case c == '{' || c == '[':
+			depth++
+		case c == ':' && depth == 1:
+			all = append(all, member{name: string(object[start+1 : i-1])})
+			start = i + 1
+		case (c == ',' || c == '}') && depth == 1:
+			if len(all) > 0 {
+				all[len(all)-1].value = object[start:i]
 			}
-			i = end
+			start = i + 1
+			if c == '}' {
+				depth--
+			}
+		case c == '}' || c == ']':
+			depth--
 		}
 	}
-	return names
+	return all
 }

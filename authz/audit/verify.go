@@ -111,20 +111,21 @@ func eachLog(dir string, f func(dir, name string) error) error {
 	if err != nil {
 		return err
 	}
-	var folders []string
+	var names []string
 	for _, e := range entries {
 		if strings.HasPrefix(e.Name(), "seg-") {
-			return f(dir, filepath.Base(dir))
+			dir, names = filepath.Dir(dir), []string{filepath.Base(dir)}
+			break
 		}
 		if e.IsDir() {
-			folders = append(folders, e.Name())
+			names = append(names, e.Name())
 		}
 	}
-	if len(folders) == 0 {
+	if len(names) == 0 {
 		return fmt.Errorf("%s: neither a log (no seg-….jsonl in it) nor a folder of logs", dir)
 	}
 	var errs []error
-	for _, name := range folders {
+	for _, name := range names {
 		err := f(filepath.Join(dir, name), name)
 		var s stopped
 		if errors.As(err, &s) {

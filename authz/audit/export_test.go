@@ -1,0 +1,44 @@
+package audit
+
+// File is the seam for faults.
+type File = file
+
+var (
+	OpenFile    = openFile
+	ParseLine   = parseLine
+	AppendLine  = appendLine
+	ParseRecord = parseRecord
+	SourceKey   = sourceKey
+)
+
+const (
+	MaxLine      = maxLine
+	SegmentLines = segmentLines
+)
+
+// WithFiles makes logs write to files that open gives.
+func (c Config) WithFiles(open func(path string, flag int) (File, error)) Config {
+	c.open = open
+	return c
+}
+
+// WithFree makes logs believe in so many free bytes.
+func (c Config) WithFree(free func(dir string) (uint64, error)) Config {
+	c.free = free
+	return c
+}
+
+// WriteFlood records the counts of a flood without waiting for the second.
+func (l *Logs) WriteFlood() error { return l.writeFlood() }
+
+// Members returns the members of a frame.
+func (f frame) Members() []byte { return f.members }
+
+// Numbers returns the numbers of a frame.
+func (f frame) Numbers() (n, g uint64) { return f.n, f.g }
+
+// Checksum returns the checksum of a line's beginning.
+func Checksum(s string) string {
+	sum := checksum([]byte(s))
+	return string(sum[:])
+}
