@@ -9,8 +9,8 @@ import (
 // Decision counts one decision, from the whole record of it.
 //
 // A request can touch several tenants, so its labels are those of the access that decided: the first that denied, or the first of
-// all. So the sum of decisions_total is the number of decisions. Reasons are counted with the tenant of the access that each
-// denied, at most once for a reason and tenant.
+// all. So the sum of decisions_total is the number of decisions. The record's reasons are counted with the tenant of each access
+// that they denied, at most once for a reason and tenant; a reason of no access is one of the request.
 func (m *Metrics) Decision(r authz.Record) {
 	p := m.policy.Load()
 	at := deciding(r)
@@ -34,16 +34,16 @@ func (m *Metrics) Decision(r authz.Record) {
 	}
 	type cause struct{ reason, tenant string }
 	causes := map[cause]bool{}
-	told := map[authz.Reason]bool{}
 	denied := map[string]bool{}
-	for _, a := range r.Accesses {
-		for _, id := range a.Reasons {
-			told[id] = true
-			causes[cause{p.reason(id), p.tenant(a.Tenant)}] = true
-		}
-	}
 	for _, id := range r.Reasons {
-		if !told[id] { // of the request, not of one access
+		ofRequest := true
+		for _, a := range r.Accesses {
+			if slices.Contains(a.Reasons, id) {
+				ofRequest = false
+				causes[cause{p.reason(id), p.tenant(a.Tenant)}] = true
+			}
+		}
+		if ofRequest {
 			causes[cause{p.reason(id), tenant}] = true
 		}
 		for _, c := range p.byReason[string(id)] {

@@ -143,6 +143,12 @@ func TestADecisionIsCountedOnceUnderTheAccessThatDecided(t *testing.T) {
 			map[string]float64{"reason=system.audit_unavailable,tenant=us-defense": 1},
 			map[string]float64{"control=AU-5,outcome=deny": 1},
 		}, {
+			"a denial that was lost counts as lost only",
+			authz.Record{Reasons: []authz.Reason{authz.SystemAuditUnavailable}, Accesses: []authz.RecordAccess{access("us-defense", "read", "clearance.level")}},
+			map[string]float64{"action=read,outcome=deny,protocol=none,tenant=us-defense": 1},
+			map[string]float64{"reason=system.audit_unavailable,tenant=us-defense": 1},
+			map[string]float64{"control=AU-5,outcome=deny": 1},
+		}, {
 			"a row that is not there has no tenant", record(access("", "read", "label.missing")),
 			map[string]float64{"action=read,outcome=deny,protocol=s3,tenant=none": 1},
 			map[string]float64{"reason=other,tenant=none": 1},
