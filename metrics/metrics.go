@@ -149,5 +149,5 @@ func (m *Metrics) Append(d time.Duration, ok bool) {
 // Insecure sets which settings give up a protection.
 func (m *Metrics) Insecure(settings []string) { m.insecure.Set(float64(len(settings))) }
 
-// IssuerAges sets what is asked at each scrape for the age of each issuer's keys. An issuer without keys has no age.
+// IssuerAges sets what is asked, at each scrape, how old the keys of each issuer are.
 func (m *Metrics) IssuerAges(ages func() map[string]time.Duration) { m.ages.Store(&ages) }

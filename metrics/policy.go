@@ -84,7 +84,7 @@ var (
 	policyExpires = prometheus.NewDesc("sallyport_policy_expires_seconds",
 		"Seconds until the first part of the bundle in force expires; negative afterwards.", nil, nil)
 	issuerKeysAge = prometheus.NewDesc("sallyport_issuer_keys_age_seconds",
-		"Seconds since an issuer's keys were last fetched.", []string{"issuer"}, nil)
+		"Seconds since an issuer's keys were last fetched; of one that never answered, since it was first asked.", []string{"issuer"}, nil)
 )
 
 func (scrape) Describe(ch chan<- *prometheus.Desc) {
