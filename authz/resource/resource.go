@@ -49,10 +49,16 @@ func New(tenants json.RawMessage, limits Limits) (*Catalogue, error) {
 
 // Resolve returns every access of req and the request as its upstream will be shown it. Its error is a *authz.Refusal.
 func (c *Catalogue) Resolve(req authz.Request) (authz.Resolution, error) {
+	if req.Problem != nil {
+		return authz.Resolution{}, req.Problem
+	}
 	for _, name := range []string{"service", "audience", "region", "body"} {
 		if req.Extensions[name] == "" {
 			return authz.Resolution{}, authz.Refuse(authz.RequestUnsupported, "the route has no context extension "+name)
 		}
+	}
+	if body := req.Extensions["body"]; body != "present" && body != "absent" {
+		return authz.Resolution{}, authz.Refuse(authz.RequestUnsupported, fmt.Sprintf("the route's context extension body is %q: want present or absent", body))
 	}
 	switch service := req.Extensions["service"]; service {
 	case "s3":

@@ -1,10 +1,7 @@
 package s3
 
 import (
-	"fmt"
-	"net/netip"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/sallyport-dev/sallyport/authz"
@@ -41,14 +38,6 @@ func checkHeaders(headers authz.Headers) error {
 		}
 	}
 	return nil
-}
-
-// matches reports whether name is in list, where a trailing * is any ending.
-func matches(list []string, name string) bool {
-	return slices.ContainsFunc(list, func(l string) bool {
-		prefix, open := strings.CutSuffix(l, "*")
-		return l == name || open && strings.HasPrefix(name, prefix)
-	})
 }
 
 func checkHeader(h authz.HeaderField) error {
@@ -102,76 +91,13 @@ func checkAuthorization(value string) error {
 	return nil
 }
 
-func unsupported(format string, args ...any) *authz.Refusal {
-	return authz.Refuse(authz.RequestUnsupported, fmt.Sprintf(format, args...))
-}
-
-// bucketOfHost returns the bucket that host names in virtual-host style, "" where the path names it. domains are the route's: they
-// must be those that the store itself was given, else it would look for the bucket in the path. Upper case is refused, because a
-// store that compares bytes would read path style where this package reads virtual-host style.
-func bucketOfHost(host, domains string) (string, error) {
-	name, port, hasPort := strings.Cut(host, ":")
-	if strings.HasPrefix(host, "[") {
-		name, port, hasPort = host, "", false
-		if end := strings.LastIndex(host, "]:"); end > 0 {
-			name, port, hasPort = host[:end+1], host[end+2:], true
-		}
-	}
-	if n, err := strconv.ParseUint(port, 10, 16); hasPort && (err != nil || n == 0 || port[0] == '0' || port[0] == '+') {
-		return "", ambiguous("host %q: port %q", host, port)
-	}
-	if name == "localhost" {
-		return "", nil
-	}
-	if ip, err := netip.ParseAddr(strings.TrimSuffix(strings.TrimPrefix(name, "["), "]")); err == nil && ip.Zone() == "" && ip.Is6() == strings.HasPrefix(name, "[") {
-		return "", nil
-	}
-	for _, domain := range strings.Split(domains, ",") {
-		domain = strings.TrimSpace(domain)
-		if domain == "" {
-			continue
-		}
-		if name == domain {
-			return "", nil
-		}
-		if label, found := strings.CutSuffix(name, "."+domain); found && checkBucket(label) == nil {
-			return label, nil
-		}
-	}
-	return "", ambiguous("host %q is no domain of the store, no bucket below one and no address", host)
-}
-
-// copySource returns the bucket/key that x-amz-copy-source names. Stores cut a version off after decoding, so what looks like one
-// then is refused as well.
-func copySource(value string) (string, error) {
-	raw, version, versioned := strings.Cut(strings.TrimPrefix(value, "/"), "?")
-	if versioned {
-		return "", unsupported("header x-amz-copy-source: %q: a version can't be asked for", version)
-	}
-	path, err := unescapePath(raw)
-	if err != nil {
-		return "", ambiguous("header x-amz-copy-source: %v", err)
-	}
-	if strings.Contains(path, "?versionId=") {
-		return "", ambiguous("header x-amz-copy-source: %q would name a version if it were decoded first", path)
-	}
-	name, key, _ := strings.Cut(path, "/")
-	if err := checkBucket(name); err != nil {
-		return "", ambiguous("header x-amz-copy-source: %v", err)
-	}
-	if err := checkKey(key); err != nil {
-		return "", ambiguous("header x-amz-copy-source: %v", err)
-	}
-	return path, nil
-}
-
 const (
 	unsignedPayload = "UNSIGNED-PAYLOAD"
 	unsignedTrailer = "STREAMING-UNSIGNED-PAYLOAD-TRAILER"
 )
 
 // payloadHash returns what the grant's x-amz-content-sha256 will be. Signed chunks chain from the client's own signature, which
-// the store never sees, so nobody can make them good again; the detail starts with "signed chunks", and the caller gets a 501.
+// the store never sees, so nobody can make them good again.
 func payloadHash(headers authz.Headers, op *operation) (string, error) {
 	value, n := headers.Get("x-amz-content-sha256")
 	switch {
@@ -180,7 +106,7 @@ func payloadHash(headers authz.Headers, op *operation) (string, error) {
 	case value == unsignedTrailer && op.streams:
 		return value, nil
 	case strings.HasPrefix(value, "STREAMING-AWS4-"):
-		return "", unsupported("signed chunks: %s", value)
+		return "", unsupported(authz.SignedChunks+": %s", value)
 	case isDigest(value):
 		return value, nil
 	default:

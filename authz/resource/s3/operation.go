@@ -1,11 +1,8 @@
 package s3
 
 import (
-	"fmt"
 	"slices"
 	"strings"
-
-	"github.com/sallyport-dev/sallyport/authz"
 )
 
 // target is what the path names.
@@ -34,55 +31,69 @@ type operation struct {
 	name     string // as AWS names it
 	method   string
 	on       target
-	copy     bool   // x-amz-copy-source is required; where it is false, that header is refused like any other
-	selected string // query names that must be there, and by which the operation is recognised, separated by spaces
-	query    string // query names that may be there
-	headers  string // x-amz-* headers that may be there; a trailing * is any ending
-	streams  bool   // the body may be an aws-chunked stream with an unsigned trailer
+	copy     bool     // x-amz-copy-source must be there; where this is false, that header is refused like any other
+	selected []string // query names that must be there, and by which the operation is recognised
+	query    []string // query names that may be there
+	headers  []string // x-amz-* headers that may be there; a trailing * is any ending
+	streams  bool     // the body may be an aws-chunked stream with an unsigned trailer
 	does     shape
 }
 
 // What several operations share.
 const (
 	listing   = "prefix delimiter encoding-type max-keys"
-	responses = "partNumber response-cache-control response-content-disposition response-content-encoding response-content-language response-content-type response-expires"
-	checksums = "x-amz-sdk-checksum-algorithm x-amz-checksum-algorithm x-amz-checksum-type x-amz-checksum-crc32 x-amz-checksum-crc32c x-amz-checksum-crc64nvme x-amz-checksum-sha1 x-amz-checksum-sha256 x-amz-checksum-sha512"
-	stream    = "x-amz-decoded-content-length x-amz-trailer"
-	metadata  = "x-amz-meta-* x-amz-tagging"
-	source    = "x-amz-copy-source x-amz-copy-source-if-match x-amz-copy-source-if-modified-since x-amz-copy-source-if-none-match x-amz-copy-source-if-unmodified-since"
+	responses = "partNumber response-cache-control response-content-disposition response-content-encoding " +
+		"response-content-language response-content-type response-expires"
+	checksums = "x-amz-sdk-checksum-algorithm x-amz-checksum-algorithm x-amz-checksum-type x-amz-checksum-crc32 x-amz-checksum-crc32c " +
+		"x-amz-checksum-crc64nvme x-amz-checksum-sha1 x-amz-checksum-sha256 x-amz-checksum-sha512"
+	stream   = "x-amz-decoded-content-length x-amz-trailer"
+	metadata = "x-amz-meta-* x-amz-tagging"
+	source   = "x-amz-copy-source x-amz-copy-source-if-match x-amz-copy-source-if-modified-since " +
+		"x-amz-copy-source-if-none-match x-amz-copy-source-if-unmodified-since"
 )
 
 // common are the headers that every operation may carry: the grant makes the first three anew, and the last says who asks.
-const common = "x-amz-content-sha256 x-amz-date x-amz-security-token x-amz-user-agent"
+var common = words("x-amz-content-sha256 x-amz-date x-amz-security-token x-amz-user-agent")
+
+func words(s string) []string { return strings.Fields(s) }
 
 // operations is everything that can be asked of the store. Aborting an upload is a delete: it destroys parts that somebody wrote,
 // and a row on hold keeps them. Completing one is a create: only then does the object exist.
 var operations = []operation{
 	{name: "HeadBucket", method: "HEAD", on: bucket, does: lists},
-	{name: "GetBucketLocation", method: "GET", on: bucket, selected: "location", does: lists},
-	{name: "GetBucketVersioning", method: "GET", on: bucket, selected: "versioning", does: lists},
-	{name: "ListObjects", method: "GET", on: bucket, query: listing + " marker", does: lists},
-	{name: "ListObjectsV2", method: "GET", on: bucket, selected: "list-type", query: listing + " start-after continuation-token fetch-owner", does: lists},
-	{name: "ListObjectVersions", method: "GET", on: bucket, selected: "versions", query: listing + " key-marker version-id-marker", does: lists},
-	{name: "ListMultipartUploads", method: "GET", on: bucket, selected: "uploads", query: "prefix delimiter encoding-type max-uploads key-marker upload-id-marker", does: lists},
-	{name: "DeleteObjects", method: "POST", on: bucket, selected: "delete", headers: checksums, does: batch},
+	{name: "GetBucketLocation", method: "GET", on: bucket, selected: words("location"), does: lists},
+	{name: "GetBucketVersioning", method: "GET", on: bucket, selected: words("versioning"), does: lists},
+	{name: "ListObjects", method: "GET", on: bucket, query: words(listing + " marker"), does: lists},
+	{name: "ListObjectsV2", method: "GET", on: bucket, selected: words("list-type"),
+		query: words(listing + " start-after continuation-token fetch-owner"), does: lists},
+	{name: "ListObjectVersions", method: "GET", on: bucket, selected: words("versions"),
+		query: words(listing + " key-marker version-id-marker"), does: lists},
+	{name: "ListMultipartUploads", method: "GET", on: bucket, selected: words("uploads"),
+		query: words("prefix delimiter encoding-type max-uploads key-marker upload-id-marker"), does: lists},
+	{name: "DeleteObjects", method: "POST", on: bucket, selected: words("delete"), headers: words(checksums), does: batch},
 
-	{name: "GetObject", method: "GET", on: object, query: responses, headers: "x-amz-checksum-mode", does: reads},
-	{name: "HeadObject", method: "HEAD", on: object, query: responses, headers: "x-amz-checksum-mode", does: reads},
-	{name: "GetObjectAttributes", method: "GET", on: object, selected: "attributes", headers: "x-amz-object-attributes x-amz-max-parts x-amz-part-number-marker", does: reads},
-	{name: "GetObjectTagging", method: "GET", on: object, selected: "tagging", does: reads},
-	{name: "PutObject", method: "PUT", on: object, headers: checksums + " " + stream + " " + metadata, streams: true, does: creates},
-	{name: "CopyObject", method: "PUT", on: object, copy: true, headers: source + " " + metadata + " x-amz-metadata-directive x-amz-tagging-directive x-amz-checksum-algorithm", does: copies},
+	{name: "GetObject", method: "GET", on: object, query: words(responses), headers: words("x-amz-checksum-mode"), does: reads},
+	{name: "HeadObject", method: "HEAD", on: object, query: words(responses), headers: words("x-amz-checksum-mode"), does: reads},
+	{name: "GetObjectAttributes", method: "GET", on: object, selected: words("attributes"),
+		headers: words("x-amz-object-attributes x-amz-max-parts x-amz-part-number-marker"), does: reads},
+	{name: "GetObjectTagging", method: "GET", on: object, selected: words("tagging"), does: reads},
+	{name: "PutObject", method: "PUT", on: object, headers: words(checksums + " " + stream + " " + metadata), streams: true, does: creates},
+	{name: "CopyObject", method: "PUT", on: object, copy: true,
+		headers: words(source + " " + metadata + " x-amz-metadata-directive x-amz-tagging-directive x-amz-checksum-algorithm"), does: copies},
 	{name: "DeleteObject", method: "DELETE", on: object, does: deletes},
-	{name: "PutObjectTagging", method: "PUT", on: object, selected: "tagging", headers: checksums, does: updates},
-	{name: "DeleteObjectTagging", method: "DELETE", on: object, selected: "tagging", does: updates},
+	{name: "PutObjectTagging", method: "PUT", on: object, selected: words("tagging"), headers: words(checksums), does: updates},
+	{name: "DeleteObjectTagging", method: "DELETE", on: object, selected: words("tagging"), does: updates},
 
-	{name: "CreateMultipartUpload", method: "POST", on: object, selected: "uploads", headers: metadata + " x-amz-checksum-algorithm x-amz-checksum-type", does: creates},
-	{name: "UploadPart", method: "PUT", on: object, selected: "partNumber uploadId", headers: checksums + " " + stream, streams: true, does: creates},
-	{name: "UploadPartCopy", method: "PUT", on: object, copy: true, selected: "partNumber uploadId", headers: source + " x-amz-copy-source-range", does: copies},
-	{name: "CompleteMultipartUpload", method: "POST", on: object, selected: "uploadId", headers: checksums + " x-amz-mp-object-size", does: creates},
-	{name: "AbortMultipartUpload", method: "DELETE", on: object, selected: "uploadId", does: deletes},
-	{name: "ListParts", method: "GET", on: object, selected: "uploadId", query: "max-parts part-number-marker", does: lists},
+	{name: "CreateMultipartUpload", method: "POST", on: object, selected: words("uploads"),
+		headers: words(metadata + " x-amz-checksum-algorithm x-amz-checksum-type"), does: creates},
+	{name: "UploadPart", method: "PUT", on: object, selected: words("partNumber uploadId"),
+		headers: words(checksums + " " + stream), streams: true, does: creates},
+	{name: "UploadPartCopy", method: "PUT", on: object, copy: true, selected: words("partNumber uploadId"),
+		headers: words(source + " x-amz-copy-source-range"), does: copies},
+	{name: "CompleteMultipartUpload", method: "POST", on: object, selected: words("uploadId"),
+		headers: words(checksums + " x-amz-mp-object-size"), does: creates},
+	{name: "AbortMultipartUpload", method: "DELETE", on: object, selected: words("uploadId"), does: deletes},
+	{name: "ListParts", method: "GET", on: object, selected: words("uploadId"), query: words("max-parts part-number-marker"), does: lists},
 }
 
 // labelling are the metadata names (after x-amz-meta-) that name a label: writing one is also a relabel. The list is what
@@ -95,28 +106,30 @@ var labelling = []string{
 // find returns the operation that method, target, the presence of a copy source and the query's names select. Two operations can
 // never both fit: TestNoTwoOperationsFitOneRequest.
 func find(method string, on target, copy bool, q query) (*operation, error) {
-	var refused string
+	refused := unsupported("%q of this %s is no supported operation", method, on)
 	for i := range operations {
 		op := &operations[i]
-		if op.method != method || op.on != on || op.copy != copy || !q.hasAll(strings.Fields(op.selected)) {
+		if op.method != method || op.on != on || op.copy != copy || !q.hasAll(op.selected) {
 			continue
 		}
-		if extra := q.outside(op); extra != "" {
-			refused = fmt.Sprintf("query name %q is not one of %s's", extra, op.name)
-			continue
+		extra := q.outside(op)
+		if extra == "" {
+			return op, nil
 		}
-		return op, nil
+		refused = unsupported("query name %q is not one of %s's", extra, op.name)
 	}
-	if refused == "" {
-		refused = fmt.Sprintf("%s of this %s is no supported operation", method, on)
-	}
-	return nil, authz.Refuse(authz.RequestUnsupported, refused)
+	return nil, refused
 }
 
 // allows reports whether op may carry the x-amz-* header name.
 func (op *operation) allows(name string) bool {
-	return slices.ContainsFunc(strings.Fields(common+" "+op.headers), func(h string) bool {
-		prefix, open := strings.CutSuffix(h, "*")
-		return h == name || open && strings.HasPrefix(name, prefix) && len(name) > len(prefix)
+	return matches(common, name) || matches(op.headers, name)
+}
+
+// matches reports whether name is in list, where a trailing * is any ending.
+func matches(list []string, name string) bool {
+	return slices.ContainsFunc(list, func(l string) bool {
+		prefix, open := strings.CutSuffix(l, "*")
+		return l == name || open && strings.HasPrefix(name, prefix) && len(name) > len(prefix)
 	})
 }

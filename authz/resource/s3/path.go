@@ -6,17 +6,10 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
-
-	"github.com/sallyport-dev/sallyport/authz"
 )
 
 // maxKey is S3's limit on a key, in bytes of UTF-8.
 const maxKey = 1024
-
-// ambiguous refuses what two readers could understand differently.
-func ambiguous(format string, args ...any) *authz.Refusal {
-	return authz.Refuse(authz.RequestAmbiguous, fmt.Sprintf(format, args...))
-}
 
 // unescape decodes the percent-escapes of s, once. It refuses what a URI may not hold, and '+', which one reader takes for a plus
 // and another for a space; SDKs write %2B and %20.

@@ -1,11 +1,9 @@
 package s3
 
 import (
-	"fmt"
+	"errors"
 	"slices"
 	"strings"
-
-	"github.com/sallyport-dev/sallyport/authz"
 )
 
 // parameter is one name of a query with its decoded value.
@@ -24,7 +22,7 @@ func parseQuery(raw string) (query, error) {
 		return nil, nil
 	}
 	if len(raw) > maxQuery {
-		return nil, authz.Refuse(authz.RequestUnsupported, fmt.Sprintf("query of %d bytes: at most %d", len(raw), maxQuery))
+		return nil, unsupported("query of %d bytes: at most %d", len(raw), maxQuery)
 	}
 	var q query
 	for _, pair := range strings.Split(raw, "&") {
@@ -36,7 +34,7 @@ func parseQuery(raw string) (query, error) {
 			return nil, ambiguous("query name %q: want letters, digits and hyphens, not escaped", name)
 		}
 		if unsignable(name) {
-			return nil, authz.Refuse(authz.RequestUnsupported, fmt.Sprintf("query name %q: presigned URLs and SigV2 are not supported", name))
+			return nil, unsupported("query name %q: presigned URLs and SigV2 are not supported", name)
 		}
 		value, err := unescape(escaped)
 		if err != nil {
@@ -94,9 +92,8 @@ func (q query) hasAll(names []string) bool {
 
 // outside returns a name of q that op does not list, "" if there is none. SDKs say the operation's name in x-id.
 func (q query) outside(op *operation) string {
-	listed := append(strings.Fields(op.selected), strings.Fields(op.query)...)
 	for _, p := range q {
-		if p.name != "x-id" && !slices.Contains(listed, p.name) {
+		if p.name != "x-id" && !slices.Contains(op.selected, p.name) && !slices.Contains(op.query, p.name) {
 			return p.name
 		}
 	}
@@ -157,7 +154,7 @@ func want(ok bool, otherwise string) error {
 	if ok {
 		return nil
 	}
-	return fmt.Errorf("%s", otherwise)
+	return errors.New(otherwise)
 }
 
 func digits(s string) bool {

@@ -80,67 +80,6 @@ func Parse(req authz.Request) (Call, error) {
 	return call, nil
 }
 
-// address is where a request points, in either style.
-type address struct {
-	bucket, key string
-	inHost      bool // virtual-host style
-	slash       bool // path style, a bucket with a slash behind it
-}
-
-// parseAddress reads host and path.
-func parseAddress(req authz.Request) (address, error) {
-	a := address{}
-	var err error
-	if a.bucket, err = bucketOfHost(req.Host, req.Extensions["domains"]); err != nil {
-		return address{}, err
-	}
-	path, err := unescapePath(req.Path)
-	if err != nil {
-		return address{}, ambiguous("path: %v", err)
-	}
-	rest, absolute := strings.CutPrefix(path, "/")
-	if !absolute {
-		return address{}, ambiguous("path %q: want a leading slash", req.Path)
-	}
-	if a.inHost = a.bucket != ""; a.inHost {
-		a.key = rest
-	} else {
-		if rest == "" {
-			return address{}, unsupported("no bucket: listing buckets is not supported")
-		}
-		a.bucket, a.key, a.slash = strings.Cut(rest, "/")
-	}
-	if err := checkBucket(a.bucket); err != nil {
-		return address{}, ambiguous("path: %v", err)
-	}
-	if err := checkPrefix(a.key); err != nil {
-		return address{}, ambiguous("path: %v", err)
-	}
-	return a, nil
-}
-
-func (a address) target() target {
-	if a.key == "" {
-		return bucket
-	}
-	return object
-}
-
-// path is bucket/key, or bucket/ of a bucket.
-func (a address) path() string { return a.bucket + "/" + a.key }
-
-// canonical is the path of the request, encoded once.
-func (a address) canonical() string {
-	switch {
-	case a.inHost:
-		return "/" + escape(a.key, "/")
-	case a.slash:
-		return "/" + escape(a.path(), "/")
-	default:
-		return "/" + a.bucket
-	}
-}
-
 // signedHeaders returns the x-amz-* headers that the grant must cover, sorted by name, and refuses those that op does not list.
 func signedHeaders(headers authz.Headers, op *operation) ([]authz.HeaderField, error) {
 	signed := []authz.HeaderField{}
