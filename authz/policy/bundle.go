@@ -52,7 +52,10 @@ var (
 	}
 )
 
-var tenantID = regexp.MustCompile(`^[a-z][a-z0-9-]{1,62}$`)
+var (
+	tenantID = regexp.MustCompile(`^[a-z][a-z0-9-]{1,62}$`)
+	schemeID = regexp.MustCompile(`^[A-Z][A-Z0-9-]{1,30}$`)
+)
 
 // loader reads one folder; everything wrong goes to its report.
 type loader struct {
@@ -160,8 +163,12 @@ func (l *loader) readDocument(p *part, name string, f file) {
 	}
 	kind, id, nested := strings.Cut(name, "/")
 	schema, ok := known[kind]
-	if !ok || nested != (kind == "schemes") || strings.Contains(id, "/") {
-		l.add(f.path, 0, "unknown document %q%s", name, oneOf(name, slices.Collect(maps.Keys(known))))
+	if !ok || nested != (kind == "schemes") || nested && !schemeID.MatchString(id) {
+		names := slices.Collect(maps.Keys(known))
+		if i := slices.Index(names, "schemes"); i >= 0 {
+			names[i] = "schemes/<ID>" // capital letters, digits and hyphens
+		}
+		l.add(f.path, 0, "unknown document %q%s", name, oneOf(name, names))
 		return
 	}
 	if other, twice := p.docs[name]; twice {

@@ -76,25 +76,22 @@ func (r *report) err(dir string) error {
 	return &Errors{Dir: dir, Problems: slices.Compact(r.problems)}
 }
 
-// suggest returns `; did you mean "x"?` for the nearest of known, or "" if none is near.
-func suggest(word string, known []string) string {
+// nearest returns the word of known that is most like word, "" if none is like it.
+func nearest(word string, known []string) string {
 	best, at := "", max(2, len(word)/3)+1
 	for _, k := range known {
 		if d := distance(word, k); d < at {
 			best, at = k, d
 		}
 	}
-	if best == "" {
-		return ""
-	}
-	return fmt.Sprintf("; did you mean %q?", best)
+	return best
 }
 
-// oneOf returns a suggestion, or the known words where none is near.
+// oneOf returns what word may have meant, or the known words where none is near.
 func oneOf(word string, known []string) string {
 	slices.Sort(known)
-	if s := suggest(word, known); s != "" {
-		return s
+	if k := nearest(word, known); k != "" {
+		return fmt.Sprintf("; did you mean %q?", k)
 	}
 	if len(known) == 0 {
 		return "; there are none"

@@ -169,10 +169,16 @@ func (l *loader) checkFacts() {
 	for _, t := range f.tenants {
 		f.checkTenant(t)
 		f.checkRows(t)
-		f.checkLooser(t)
 		f.checkPartners(t)
 		f.checkAgreements(t)
 		f.checkApprovals(t)
+	}
+	if len(f.problems) > 0 {
+		return // labels and levels that don't exist have no order
+	}
+	for _, t := range f.tenants {
+		f.checkLooser(t)
+		f.checkClosed(t)
 	}
 }
 

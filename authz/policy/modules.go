@@ -76,7 +76,12 @@ func packageText(m *ast.Module) string { return strings.TrimPrefix(m.Package.Pat
 // addRegoErrors reports what OPA's parser found.
 func addRegoErrors(file string, err error, r *report) {
 	var errs ast.Errors
-	if !errors.As(err, &errs) {
+	var one *ast.Error
+	switch {
+	case errors.As(err, &errs):
+	case errors.As(err, &one):
+		errs = ast.Errors{one}
+	default:
 		r.add(file, 0, "can't be read as Rego: %v; correct it", err)
 		return
 	}

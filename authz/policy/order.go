@@ -21,9 +21,6 @@ func (f *facts) checkLooser(t tenantFacts) {
 			continue
 		}
 		for _, l := range t.rows[outer].Labels {
-			if _, ok := f.schemes[l.Scheme]; !ok {
-				continue // reported with the row
-			}
 			if !slices.ContainsFunc(inner.Labels, func(t label) bool { return f.dominates(t, l) }) {
 				f.add(d.file, d.line("rows", id), "rows.%s: its labels are looser than those of %q around it; tighten them, or write looser: true", id, outer)
 				break
@@ -98,7 +95,6 @@ func (f *facts) checkAgreements(t tenantFacts) {
 			f.checkSpan(d, e.From, *e.To, at("labels_to")...)
 		}
 	}
-	f.checkClosed(t, d)
 	for i, c := range t.consents {
 		for j, id := range c.Rows {
 			if path := []string{"consents", index(i), "rows", index(j)}; f.ownRow(t, d, id, path...) {
@@ -110,7 +106,8 @@ func (f *facts) checkAgreements(t tenantFacts) {
 
 // checkClosed wants the equivalences of one pair of schemes to be downward closed and monotone (model.md §3): whoever a row lets
 // read a label may read every lower label of that scheme, at least as long. Else a copy upwards would win readers.
-func (f *facts) checkClosed(t tenantFacts, d document) {
+func (f *facts) checkClosed(t tenantFacts) {
+	d := t.part.docs["agreements"]
 	for i, high := range t.equivalences {
 		s, c := f.schemes[high.Label[0]], f.schemes[high.Clearance[0]]
 		place, _ := s.hierarchy(high.Label[1])

@@ -60,16 +60,32 @@ func (s schemas) validate(d document, schema string, r *report) bool {
 		r.add(d.file, 0, "can't be checked: %v; correct it", err)
 		return false
 	}
-	for _, leaf := range leaves(v) {
+	all := leaves(v)
+	misspelt := map[string]bool{} // members that are missing because they are misspelt
+	for _, leaf := range all {
+		if k, ok := leaf.ErrorKind.(*kind.AdditionalProperties); ok {
+			for _, p := range k.Properties {
+				misspelt[memberKey(leaf, nearest(p, s.members(leaf.SchemaURL)))] = true
+			}
+		}
+	}
+	for _, leaf := range all {
+		if k, ok := leaf.ErrorKind.(*kind.Required); ok {
+			k.Missing = slices.DeleteFunc(k.Missing, func(p string) bool { return misspelt[memberKey(leaf, p)] })
+		}
 		s.report(d, leaf, r)
 	}
 	return false
 }
 
+func memberKey(e *jsonschema.ValidationError, name string) string {
+	return strings.Join(append(slices.Clone(e.InstanceLocation), name), "\x00")
+}
+
 // leaves returns the errors that name a cause. Of alternatives (anyOf), those that fail on the very type of the value say nothing
 // where another got further.
 func leaves(e *jsonschema.ValidationError) []*jsonschema.ValidationError {
-	if len(e.Causes) == 0 {
+	if _, ok := e.ErrorKind.(*kind.PropertyNames); ok || len(e.Causes) == 0 {
 		return []*jsonschema.ValidationError{e}
 	}
 	causes := e.Causes
@@ -127,6 +143,12 @@ func (s schemas) report(d document, e *jsonschema.ValidationError, r *report) {
 		r.add(d.file, line, "%sunknown value %q%s", where, fmt.Sprint(k.Got), oneOf(fmt.Sprint(k.Got), want))
 	case *kind.Pattern:
 		r.add(d.file, line, "%s%q; want %s", where, k.Got, s.description(e.SchemaURL, "text that matches "+k.Want))
+	case *kind.PropertyNames:
+		want := "another name"
+		for _, cause := range leaves(e.Causes[0]) {
+			want = s.description(cause.SchemaURL, want)
+		}
+		r.add(d.file, d.line(append(slices.Clone(at), k.Property)...), "%smember %q: its name is none; want %s", where, k.Property, want)
 	case *kind.AnyOf:
 		r.add(d.file, line, "%sno such value is allowed; want %s", where, s.description(e.SchemaURL, "another type"))
 	default:
