@@ -1,0 +1,56 @@
+package compliance.queue_test
+
+import data.compliance
+import data.compliance.fixture
+import data.compliance.queue
+
+_queue(patches) := array.concat(fixture.as_queue, patches)
+
+test_allow_a_member_to_start_a_job if fixture.decide(fixture.as_queue, []) == fixture.allow
+
+test_a_queue_is_not_tested_for_what_its_label_protects if {
+	every patch in [
+		fixture.subject(["clearances"], []),
+		fixture.subject(["communities"], []),
+		fixture.resource(["constraints", "processing"], []),
+		fixture.resource(["constraints", "export"], {"mode": "ITAR", "destinations": []}),
+		fixture.resource(["place"], null),
+	] {
+		fixture.decide(_queue([patch]), []) == fixture.allow
+	}
+}
+
+test_deny_a_queue_of_another_tenant if {
+	fixture.decide(_queue([fixture.subject(["tenant"], "other")]), []) == fixture.deny({"tenant.mismatch"}, {"action.not_granted"})
+}
+
+test_deny_a_partner_of_any_row_only_for_the_verb if {
+	fixture.decide(array.concat(fixture.as_partner, fixture.as_queue), []) == fixture.deny({"action.not_granted"}, set())
+}
+
+test_deny_an_operator_without_approval_of_the_queue if {
+	fixture.decide(array.concat(fixture.as_operator, fixture.as_queue), []).reasons == {"personnel.unapproved"}
+}
+
+test_deny_a_job_in_an_enclave_of_another_gateway if {
+	fixture.decide(_queue([fixture.set_to(["context", "gateway", "enclaves"], ["e1"])]), []) == fixture.deny({"enclave.mismatch"}, set())
+}
+
+test_deny_jobs_outside_the_package if {
+	fixture.decide(_queue([]), [fixture.remove(["tenants", "acme", "tenant", "services", "jobs"])]) == fixture.deny({"service.not_contracted"}, set())
+}
+
+test_deny_a_queue_without_row if "label.missing" in fixture.decide(_queue([fixture.resource(["row"], null)]), []).reasons
+
+test_only_starting_a_job_in_an_enclave_is_an_access_to_a_queue if {
+	no_clearance := fixture.subject(["clearances"], [])
+	every patch in [
+		fixture.set_to(["action", "name"], "read"),
+		fixture.set_to(["resource", "type"], "object"),
+		fixture.set_to(["action", "properties", "to", "kind"], "client"),
+	] {
+		"clearance.missing" in fixture.decide(_queue([no_clearance, patch]), []).reasons
+	}
+}
+
+test_what_protects_content_is_required if queue.protective - compliance.required == set()
