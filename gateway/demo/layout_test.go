@@ -79,8 +79,8 @@ func TestAPortInUseIsNamedWithWhatItIsFor(t *testing.T) {
 		defer ln.Close()
 	}
 	err = p.Free()
-	wantEnvironment(t, err, "port "+strconv.Itoa(p.Admin)+", for Envoy's admin, is in use")
-	wantEnvironment(t, err, "port "+strconv.Itoa(p.Issuers)+", for the issuers, is in use")
+	wantEnvironment(t, err, "port "+strconv.Itoa(p.Admin)+" (for Envoy's admin)")
+	wantEnvironment(t, err, "port "+strconv.Itoa(p.Issuers)+" (for the issuers)")
 }
 
 // newLayout makes a demo folder.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"strconv"
+	"strings"
 	"syscall"
 )
 
@@ -36,7 +37,7 @@ func FreePorts() (Ports, error) {
 
 // Free returns an EnvironmentError that names every port that can't be had.
 func (p Ports) Free() error {
-	var errs []error
+	var taken []string
 	for _, u := range []struct {
 		port int
 		what string
@@ -49,14 +50,13 @@ func (p Ports) Free() error {
 		case err == nil:
 			l.Close()
 		case errors.Is(err, syscall.EADDRINUSE):
-			errs = append(errs, fmt.Errorf("port %d, for %s, is in use: stop the program that listens on %s",
-				u.port, u.what, p.address(u.port)))
+			taken = append(taken, fmt.Sprintf("%d (for %s)", u.port, u.what))
 		default:
-			errs = append(errs, fmt.Errorf("port %d, for %s: %w", u.port, u.what, err))
+			return environment("port %d (for %s): %w", u.port, u.what, err)
 		}
 	}
-	if len(errs) > 0 {
-		return &EnvironmentError{Err: errors.Join(errs...)}
+	if len(taken) > 0 {
+		return environment("in use on 127.0.0.1: port %s: stop the program that listens there", strings.Join(taken, ", port "))
 	}
 	return nil
 }

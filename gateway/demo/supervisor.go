@@ -10,18 +10,19 @@ import (
 	"os/exec"
 	"runtime"
 	"slices"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
 )
 
 const (
-	startTimeout   = 60 * time.Second       // for a part's first readiness
-	stopTimeout    = 10 * time.Second       // for all parts together
-	restartPause   = 100 * time.Millisecond // so that a part that dies at once does not burn a core
-	probeInterval  = 25 * time.Millisecond
-	probeTimeout   = time.Second
-	tailOfPartLogs = 2 << 10
+	startTimeout  = 60 * time.Second       // for a part's first readiness
+	stopTimeout   = 10 * time.Second       // for all parts together
+	restartPause  = 100 * time.Millisecond // so that a part that dies at once does not burn a core
+	probeInterval = 25 * time.Millisecond
+	probeTimeout  = time.Second
+	tailOfLog     = 4 << 10
 )
 
 // part is a process of the demo.
@@ -65,7 +66,7 @@ func newSupervisor(readyFile string, addresses map[string]string) *supervisor {
 	return &supervisor{readyFile: readyFile, addresses: addresses}
 }
 
-// start runs p and returns when it is ready and provisioned. If it ends before that, the error shows the end of its log.
+// start runs p and returns when it is ready and provisioned. If it ends before that, the error has its last words.
 func (s *supervisor) start(ctx context.Context, p part) error {
 	life, end := context.WithCancel(context.Background())
 	r := &runner{part: p, end: end, gone: make(chan struct{})}
@@ -85,7 +86,7 @@ func (s *supervisor) start(ctx context.Context, p part) error {
 	}
 	if err != nil {
 		end()
-		return environment("%s did not start: %w%s", p.name, err, tail(p.log))
+		return environment("%s did not start: %w%s", p.name, err, lastWords(p.log))
 	}
 	if p.provision == nil {
 		return nil
@@ -263,16 +264,17 @@ func report(c chan<- error, err error) {
 	}
 }
 
-// tail returns the end of a part's log, for an error that would else send the user searching.
-func tail(path string) string {
+// lastWords returns the last line of a part's log, for an error that would else send the user searching.
+func lastWords(path string) string {
 	f, err := os.Open(path)
 	if err != nil {
 		return ""
 	}
 	defer f.Close()
-	if fi, err := f.Stat(); err == nil && fi.Size() > tailOfPartLogs {
-		f.Seek(-tailOfPartLogs, io.SeekEnd)
+	if fi, err := f.Stat(); err == nil && fi.Size() > tailOfLog {
+		f.Seek(-tailOfLog, io.SeekEnd)
 	}
 	b, _ := io.ReadAll(f)
-	return fmt.Sprintf("\nthe end of %s:\n%s", path, b)
+	lines := strings.Split(strings.TrimSpace(string(b)), "\n")
+	return fmt.Sprintf(": %s (more in %s)", lines[len(lines)-1], path)
 }

@@ -78,7 +78,7 @@ func TestReadyFileExistsExactlyWhileEveryPartIsReady(t *testing.T) {
 	}
 }
 
-func TestAPartThatEndsBeforeItIsReadyIsAnErrorWithTheEndOfItsLog(t *testing.T) {
+func TestAPartThatEndsBeforeItIsReadyIsAnErrorWithItsLastWords(t *testing.T) {
 	t.Parallel()
 	s := newSupervisor(filepath.Join(t.TempDir(), "ready.json"), nil)
 	defer s.stop(time.Second)
@@ -86,8 +86,7 @@ func TestAPartThatEndsBeforeItIsReadyIsAnErrorWithTheEndOfItsLog(t *testing.T) {
 	p.argv = []string{"/bin/sh", "-c", "echo 'sallyport.yaml:3: unknown key'; exit 2"}
 	p.ready = func(context.Context) error { return errors.New("not yet") }
 	err := s.start(t.Context(), p)
-	wantEnvironment(t, err, "sallyport did not start: it ended: exit status 2")
-	wantEnvironment(t, err, "sallyport.yaml:3: unknown key")
+	wantEnvironment(t, err, "sallyport did not start: it ended: exit status 2: sallyport.yaml:3: unknown key (more in "+p.log+")")
 }
 
 func TestAPartThatIsMissingIsAnError(t *testing.T) {
