@@ -9,7 +9,6 @@ import data.compliance.access
 
 # METADATA
 # title: No export control on the data
-# custom: {id: export.*, controls: [AC-20, AC-4]}
 satisfied contains id if {
 	input.resource.properties.constraints.export.mode == "none"
 	some id in {"export.foreign_person", "export.destination"}

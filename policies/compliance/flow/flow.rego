@@ -19,7 +19,6 @@ satisfied contains "flow.write_down" if access.writes_nothing
 # title: The target protects what flows into it and what the session has seen
 # custom: {id: flow.write_down, controls: [AC-4, AC-4(1)]}
 satisfied contains "flow.write_down" if {
-	access.writes
 	_session_below(input.subject.properties)
 	every source in access.sources {
 		flows(source)

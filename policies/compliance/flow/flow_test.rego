@@ -17,6 +17,8 @@ test_deny_a_copy_from_what_the_row_protects_less if {
 		fixture.from(["labels"], []),
 		fixture.from(["labels", 0, "level"], "WRONG"),
 		fixture.from(["labels", 0, "release"], ["BBB"]), # invalid
+		fixture.from(["labels", 0, "categories", "note"], ["GHOST"]), # unknown
+		fixture.from(["labels", 0, "level"], "LOW"), # invalid with its categories
 		fixture.from(["owner", "originator"], "another"),
 		fixture.from(["owner"], null),
 		fixture.from(["constraints", "processing"], []),
@@ -28,6 +30,11 @@ test_deny_a_copy_from_what_the_row_protects_less if {
 		"flow.write_down" in fixture.decide(_copy([patch]), []).reasons
 	}
 	fixture.decide(_copy([fixture.from(["constraints", "egress"], ["AAA"])]), []) == _denied
+}
+
+test_two_unknown_owners_are_not_the_same if {
+	unknown := {"nation": "AAA", "originator": null}
+	"flow.write_down" in fixture.decide(_copy([fixture.from(["owner"], unknown), fixture.resource(["owner"], unknown)]), []).unproven
 }
 
 test_deny_a_copy_whose_reach_would_widen if {
@@ -110,6 +117,11 @@ test_allow_an_update_that_keeps_the_objects_own_label if {
 
 test_deny_an_update_where_the_rows_labels_are_unknown if {
 	fixture.decide(_update, [fixture.remove(["tenants", "acme", "catalogue", "rows", "acme-docs/", "labels"])]) == fixture.deny({"flow.relabel"}, set())
+}
+
+test_an_unknown_verb_proves_nothing if {
+	unproven := fixture.decide([fixture.set_to(["action", "name"], "guess")], []).unproven
+	{"flow.write_down", "flow.relabel", "resource.held", "label.missing"} - unproven == set()
 }
 
 test_deny_to_write_a_label_above_the_writers_clearance if {

@@ -38,6 +38,7 @@ test_deny_a_revoked_subject if {
 	fixture.decide([fixture.set_to(["subject", "id"], "aaa|gone")], []) == denied
 	fixture.decide([fixture.set_to(["subject", "id"], null)], []) == denied
 	fixture.decide([], [fixture.remove(["revocations", "subjects"])]) == denied
+	fixture.decide([], [fixture.set_to(["revocations", "subjects"], null)]) == denied
 }
 
 test_deny_an_unknown_binding if {

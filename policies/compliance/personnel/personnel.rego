@@ -10,7 +10,6 @@ import data.compliance.access
 # METADATA
 # title: The subject is no operator
 # description: Tenants and partners answer for their own people.
-# custom: {id: personnel.*, controls: [PS-7]}
 satisfied contains id if {
 	input.subject.properties.affiliation.kind in {"tenant", "partner"}
 	some id in {"personnel.eligibility", "personnel.unapproved", "personnel.justification", "personnel.dual_control"}

@@ -9,7 +9,6 @@ import data.compliance.access
 
 # METADATA
 # title: A queue gives no data away
-# custom: {id: queue.*, controls: [AC-3]}
 satisfied contains id if {
 	access.on_queue
 	some id in protective
