@@ -83,13 +83,7 @@ func bucketOfHost(host, domains string) (string, error) {
 	if n, err := strconv.ParseUint(port, 10, 16); hasPort && (err != nil || n == 0 || port[0] == '0' || port[0] == '+') {
 		return "", ambiguous("host %q: port %q", host, port)
 	}
-	if name == "localhost" {
-		return "", nil
-	}
-	if ip, err := netip.ParseAddr(strings.TrimSuffix(strings.TrimPrefix(name, "["), "]")); err == nil && ip.Zone() == "" && ip.Is6() == strings.HasPrefix(name, "[") {
-		return "", nil
-	}
-	for _, domain := range strings.Split(domains, ",") {
+	for domain := range strings.SplitSeq(domains, ",") {
 		domain = strings.TrimSpace(domain)
 		if domain == "" {
 			continue
@@ -101,7 +95,20 @@ func bucketOfHost(host, domains string) (string, error) {
 			return label, nil
 		}
 	}
+	if name == "localhost" || isAddress(name) {
+		return "", nil
+	}
 	return "", ambiguous("host %q is no domain of the store, no bucket below one and no address", host)
+}
+
+// isAddress reports whether name is an IP address as a URL writes it: v6 in brackets, v4 not, no zone.
+func isAddress(name string) bool {
+	bracketed := strings.HasPrefix(name, "[") && strings.HasSuffix(name, "]")
+	if bracketed {
+		name = name[1 : len(name)-1]
+	}
+	ip, err := netip.ParseAddr(name)
+	return err == nil && ip.Zone() == "" && ip.Is6() == bracketed
 }
 
 // copySource returns the bucket/key that x-amz-copy-source names. Stores cut a version off after decoding, so what looks like one

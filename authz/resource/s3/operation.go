@@ -106,19 +106,23 @@ var labelling = []string{
 // find returns the operation that method, target, the presence of a copy source and the query's names select. Two operations can
 // never both fit: TestNoTwoOperationsFitOneRequest.
 func find(method string, on target, copy bool, q query) (*operation, error) {
-	refused := unsupported("%q of this %s is no supported operation", method, on)
+	var near *operation // selected, if it were not for the name extra
+	var extra string
 	for i := range operations {
 		op := &operations[i]
 		if op.method != method || op.on != on || op.copy != copy || !q.hasAll(op.selected) {
 			continue
 		}
-		extra := q.outside(op)
-		if extra == "" {
+		name := q.outside(op)
+		if name == "" {
 			return op, nil
 		}
-		refused = unsupported("query name %q is not one of %s's", extra, op.name)
+		near, extra = op, name
 	}
-	return nil, refused
+	if near != nil {
+		return nil, unsupported("query name %q is not one of %s's", extra, near.name)
+	}
+	return nil, unsupported("%q of this %s is no supported operation", method, on)
 }
 
 // allows reports whether op may carry the x-amz-* header name.

@@ -139,6 +139,9 @@ func TestHostsThatAreRefused(t *testing.T) {
 		"a v6 address with a zone":                 "[fe80::1%25eth0]:80",
 		"an address with a number left out":        "127.1",
 		"a v6 address with something behind it":    "[::1]x",
+		"a bracket that does not close":            "[::1",
+		"a bracket that does not open":             "::1]",
+		"an empty bracket":                         "[]",
 		"a bucket below an address":                "us-fire.127.0.0.1",
 		"an access point's host":                   "ap-1.s3-accesspoint.us-east-1.amazonaws.com",
 	} {
