@@ -184,12 +184,17 @@ func (e *Engine) decide(ctx context.Context, inputs []json.RawMessage) ([]authz.
 		}
 	}
 	for range begun {
+		var a answer
 		select {
-		case a := <-answers:
-			decisions[a.index] = a.decision
-		case <-ctx.Done():
-			return decisions, nil
+		case a = <-answers: // what is there counts, also at the deadline
+		default:
+			select {
+			case a = <-answers:
+			case <-ctx.Done():
+				return decisions, nil
+			}
 		}
+		decisions[a.index] = a.decision
 	}
 	return decisions, nil
 }

@@ -59,7 +59,7 @@ func TestDigestNamesTheFiles(t *testing.T) {
 		"another byte":   swap("root/compliance/compliance.rego", "package compliance\n", "package compliance\n\n"),
 		"another test":   swap("root/compliance/compliance_test.rego", "test_deny", "test_denies"),
 		"another README": put("root/README.md", "hello\n"),
-		"another name": func(t *testing.T, f map[string]string) {
+		"another name": func(t testing.TB, f map[string]string) {
 			drop("root/compliance/compliance.rego")(t, f)
 			put("root/compliance/x.rego", files(world)["root/compliance/compliance.rego"])(t, f)
 		},

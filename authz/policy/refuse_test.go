@@ -151,7 +151,7 @@ func TestLoadRefusesWhatDoesNotFitItsSchema(t *testing.T) {
 			"tenants/acme/personnel/data.yaml:1: citizenships: have null; want array"},
 		{"a repeated value", swap(personnel, "citizenships: [USA]", "citizenships: [USA, USA]"),
 			"tenants/acme/personnel/data.yaml:1: citizenships: items at 0 and 1 are equal; correct it"},
-		{"two errors", func(t *testing.T, f map[string]string) {
+		{"two errors", func(t testing.TB, f map[string]string) {
 			swap(manifest, "serial: 7", "serial: 0")(t, f)
 			swap(catalogue, "hold: false", "hld: false")(t, f)
 		},
@@ -184,7 +184,7 @@ func TestLoadRefusesAPartThatSpeaksOfWhatIsNotItsOwn(t *testing.T) {
 			`tenants/acme/catalogue/data.yaml:9: rows.acme-lab/: row "acme-lab/" is "acme-lab"'s; "acme" may speak only of its own (acme, acme-…)`},
 		{"a row in nobody's bucket", swap(catalogue, "acme-plans/inner/", "acmeplans/"),
 			`tenants/acme/catalogue/data.yaml:9: rows.acmeplans/: row "acmeplans/" is no tenant's; "acme" may speak only of its own (acme, acme-…)`},
-		{"another tenant's queue", func(t *testing.T, f map[string]string) {
+		{"another tenant's queue", func(t testing.TB, f map[string]string) {
 			swap(catalogue, "acme-plans/inner/", "job:acme-lab")(t, f)
 			f[catalogue] = f[catalogue][:len(f[catalogue])-1]
 			swap(catalogue, "  job:acme-lab:\n    service: s3", "  job:acme-lab:\n    service: jobs")(t, f)

@@ -181,16 +181,16 @@ func files(literal string) map[string]string {
 }
 
 // change edits the files of a folder.
-type change func(t *testing.T, files map[string]string)
+type change func(t testing.TB, files map[string]string)
 
 // put writes a file.
 func put(name, data string) change {
-	return func(_ *testing.T, f map[string]string) { f[name] = data }
+	return func(_ testing.TB, f map[string]string) { f[name] = data }
 }
 
 // swap replaces a text that stands in the file.
 func swap(name, old, new string) change {
-	return func(t *testing.T, f map[string]string) {
+	return func(t testing.TB, f map[string]string) {
 		if !strings.Contains(f[name], old) {
 			t.Fatalf("%s has no %q", name, old)
 		}
@@ -200,11 +200,11 @@ func swap(name, old, new string) change {
 
 // drop deletes a file.
 func drop(name string) change {
-	return func(_ *testing.T, f map[string]string) { delete(f, name) }
+	return func(_ testing.TB, f map[string]string) { delete(f, name) }
 }
 
 // folder writes world with changes into a new folder.
-func folder(t *testing.T, changes ...change) string {
+func folder(t testing.TB, changes ...change) string {
 	t.Helper()
 	f := files(world)
 	for _, c := range changes {
@@ -213,7 +213,7 @@ func folder(t *testing.T, changes ...change) string {
 	return write(t, f)
 }
 
-func write(t *testing.T, f map[string]string) string {
+func write(t testing.TB, f map[string]string) string {
 	t.Helper()
 	dir := t.TempDir()
 	for name, data := range f {

@@ -1,0 +1,41 @@
+package policy
+
+import (
+	"encoding/json"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+	"github.com/open-policy-agent/opa/v1/rego"
+
+	"github.com/sallyport-dev/sallyport/authz"
+)
+
+// ReadsID reports whether e takes its policy to read input.resource.id.
+func ReadsID(e *Engine) bool { return e.readsID }
+
+// ReadAnswer reads values as the results of the entrypoint.
+func ReadAnswer(known map[authz.Reason]bool, values ...ast.Value) (authz.Decision, error) {
+	var results rego.ResultSet
+	for _, v := range values {
+		results = append(results, rego.Result{Expressions: []*rego.ExpressionValue{{Value: v}}})
+	}
+	return readAnswer(results, known)
+}
+
+// Documents checks documents outside a folder, one after the other.
+type Documents struct{ schemas schemas }
+
+// NewDocuments returns a Documents.
+func NewDocuments() Documents { return Documents{newSchemas()} }
+
+// Read reads data as the document of that schema, and returns it as JSON.
+func (d Documents) Read(schema string, data []byte) ([]byte, error) {
+	var r report
+	doc, ok := parseDocument(file{"data.yaml", data}, rewriteTimes, &r)
+	if ok {
+		d.schemas.validate(doc, schema, &r)
+	}
+	if err := r.err(""); err != nil {
+		return nil, err
+	}
+	return json.Marshal(doc.value)
+}
