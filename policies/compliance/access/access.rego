@@ -114,37 +114,6 @@ sources := input.action.properties.from if {
 
 sources := [] if writes_nothing
 
-# METADATA
-# title: Country of the source
-# description: It counts only if it is known what it rests on.
-source_country := input.context.source.country if {
-	input.context.source.basis in {"network", "device", "claim"}
-	is_string(input.context.source.country)
-}
-
-# METADATA
-# title: A place rule allows a country
-# description: The rule is "any" or a list. A country that is unknown is in no list.
-permits("any", _)
-
-permits(rule, country) if {
-	is_array(rule)
-	is_string(country)
-	country in rule
-}
-
-# METADATA
-# title: A place rule is at least as strict as another
-narrows(_, "any")
-
-narrows(rule, other) if {
-	is_array(rule)
-	is_array(other)
-	every country in rule {
-		country in other
-	}
-}
-
 _relabels if input.action.name == "relabel"
 
 _changes_labels if writes

@@ -82,31 +82,3 @@ test_sources_are_unknown_on_a_write_that_does_not_say if {
 	not access.sources with input as json.patch(fixture.valid, array.concat(fixture.as_copy, [fixture.set_to(["action", "properties", "from"], null)]))
 	not access.sources with input.action.name as "guess"
 }
-
-test_the_country_counts_only_with_a_basis if {
-	"AAA" == access.source_country with input as fixture.valid
-	not access.source_country with input as json.patch(fixture.valid, [fixture.set_to(["context", "source", "basis"], "unknown")])
-	not access.source_country with input as json.patch(fixture.valid, [fixture.set_to(["context", "source", "country"], null)])
-}
-
-test_a_rule_permits_its_countries if {
-	access.permits("any", null)
-	access.permits(["AAA"], "AAA")
-	not access.permits(["AAA"], "BBB")
-	not access.permits(["AAA"], null)
-	not access.permits([], "AAA")
-	not access.permits(null, "AAA")
-	not access.permits("AAA", "AAA")
-	not access.permits([null], null)
-}
-
-test_a_rule_narrows_a_wider_one if {
-	access.narrows("any", "any")
-	access.narrows(["AAA"], "any")
-	access.narrows([], ["AAA"])
-	access.narrows(["AAA"], ["AAA", "BBB"])
-	not access.narrows(["AAA", "BBB"], ["AAA"])
-	not access.narrows("any", ["AAA"])
-	not access.narrows(null, ["AAA"])
-	not access.narrows(["AAA"], null)
-}

@@ -32,6 +32,12 @@ test_deny_where_it_is_unknown_what_was_cut if {
 	fixture.decide([fixture.remove(["subject", "properties", "cut"])], []) == fixture.deny({"clearance.issuer", "identity.issuer"}, set())
 }
 
+test_deny_without_labels_before_all_about_clearances if {
+	unproven := fixture.decide([fixture.resource(["labels"], [])], []).unproven
+	ids := {"clearance.issuer", "clearance.missing", "clearance.expired", "agreement.absent", "equivalence.absent"} | fixture.behind_equivalence
+	ids - unproven == set()
+}
+
 test_deny_no_clearance_as_missing if {
 	every value in [[], null] {
 		fixture.decide([fixture.subject(["clearances"], value)], []) == fixture.deny(
@@ -108,6 +114,9 @@ test_deny_through_a_device_that_does_not_carry_the_label if {
 }
 
 test_deny_where_it_is_unknown_who_stands_between if {
-	fixture.decide([fixture.subject(["via"], null)], []).reasons == {"clearance.missing"}
+	fixture.decide([fixture.subject(["via"], null)], []) == fixture.deny(
+		{"clearance.missing"},
+		{"clearance.expired", "agreement.absent", "equivalence.absent"} | fixture.behind_equivalence,
+	)
 	fixture.decide([fixture.remove(["subject", "properties", "via"])], []).reasons == {"clearance.missing"}
 }

@@ -7,8 +7,8 @@ package compliance.dominance
 
 import data.compliance.access
 import data.compliance.equivalence
-import data.compliance.label
 import data.compliance.release
+import data.compliance.scheme
 
 # METADATA
 # title: Each label is dominated by one of others
@@ -43,7 +43,7 @@ dominates(tenant, t, l) if {
 
 _above(tenant, t, l) if {
 	some level in equivalence.known_as(tenant, "marking", l, t.scheme)
-	label.at_most(t.scheme, level, t.level)
+	scheme.at_most(t.scheme, level, t.level)
 }
 
 _tags_above(t, l) if {

@@ -7,7 +7,7 @@ package compliance.enclave
 
 import data.compliance.access
 import data.compliance.equivalence
-import data.compliance.label
+import data.compliance.scheme
 
 # METADATA
 # title: The gateway stands in front of the enclave
@@ -24,7 +24,6 @@ satisfied contains "enclave.mismatch" if {
 # description: Of a write also the labels of what flows in.
 # custom: {id: enclave.ceiling, controls: [AC-4, AC-20(1), CA-6]}
 satisfied contains "enclave.ceiling" if {
-	count(access.labels) > 0
 	_all_within(input.resource.properties.tenant, access.labels, access.seeing)
 	every source in access.sources {
 		_all_within(source.tenant, source.labels, access.resting)
@@ -43,7 +42,7 @@ _all_within(tenant, labels, enclaves) if {
 
 _within(tenant, l, ceiling) if {
 	some level in equivalence.known_as(tenant, "ceiling", l, ceiling.scheme)
-	label.at_most(ceiling.scheme, level, ceiling.level)
+	scheme.at_most(ceiling.scheme, level, ceiling.level)
 	every tag in _tags(l) {
 		tag in ceiling.tags
 	}

@@ -6,6 +6,7 @@
 package compliance.export
 
 import data.compliance.access
+import data.compliance.country
 
 # METADATA
 # title: No export control on the data
@@ -36,7 +37,7 @@ satisfied contains "export.destination" if {
 # The status that each regime asks for: both define it alike (22 CFR 120.62, 15 CFR 772.1).
 _status := {"ITAR": "us_person", "EAR": "us_person"}
 
-_destination := access.source_country if input.action.properties.to.kind == "client"
+_destination := country.of_source if input.action.properties.to.kind == "client"
 
 _destination := data.enclaves[input.action.properties.to.enclave].country if {
 	input.action.properties.to.kind in {"object", "enclave"}

@@ -6,9 +6,11 @@
 package compliance.flow
 
 import data.compliance.access
+import data.compliance.country
 import data.compliance.dominance
 import data.compliance.label
 import data.compliance.release
+import data.compliance.scheme
 
 # METADATA
 # title: Nothing is written
@@ -45,7 +47,7 @@ satisfied contains "flow.relabel" if {
 # title: A source may flow into the resource
 flows(source) if {
 	every l in source.labels {
-		label.known(l)
+		scheme.known(l)
 		label.valid(l)
 	}
 	dominance.covers(source.tenant, access.labels, source.labels)
@@ -55,9 +57,9 @@ flows(source) if {
 
 # Residency and the law of operators have reasons of their own (jurisdiction).
 _keeps_rules(target, source) if {
-	access.narrows(target.processing, source.processing)
-	access.narrows(target.reach, source.reach)
-	access.narrows(target.egress, source.egress)
+	country.narrows(target.processing, source.processing)
+	country.narrows(target.reach, source.reach)
+	country.narrows(target.egress, source.egress)
 	_keeps_export(target.export, source.export)
 }
 
@@ -65,7 +67,7 @@ _keeps_export(_, source) if source.mode == "none"
 
 _keeps_export(target, source) if {
 	target.mode == source.mode
-	access.narrows(target.destinations, source.destinations)
+	country.narrows(target.destinations, source.destinations)
 }
 
 _same_owner(source, target) if {

@@ -95,7 +95,10 @@ test_allow_a_write_where_the_tenant_does_not_track_sessions if fixture.decide(_c
 test_a_guest_has_no_tracked_session if {
 	partner := array.concat(fixture.as_partner, _copy([fixture.from(["labels", 0, "categories"], {})]))
 	not "flow.write_down" in fixture.decide(partner, []).unproven
-	"flow.write_down" in fixture.decide(array.concat(partner, [fixture.subject(["affiliation", "kind"], "friend")]), []).unproven
+	every tracked in [true, false] {
+		friend := [fixture.subject(["affiliation", "kind"], "friend"), _session(tracked, [])]
+		"flow.write_down" in fixture.decide(array.concat(partner, friend), []).unproven
+	}
 	"flow.write_down" in fixture.decide(array.concat(partner, [fixture.remove(["subject", "properties", "tenant"])]), []).unproven
 }
 

@@ -30,7 +30,6 @@ satisfied contains "freshness.revocation" if data.revocations.max_age_seconds ==
 # title: Revocations are recent enough
 # custom: {id: freshness.revocation, controls: [AC-3(8), CM-14]}
 satisfied contains "freshness.revocation" if {
-	is_number(input.context.freshness.revocation_age)
 	is_number(data.revocations.max_age_seconds)
 	input.context.freshness.revocation_age >= 0
 	input.context.freshness.revocation_age <= data.revocations.max_age_seconds

@@ -22,6 +22,7 @@ test_deny_at_an_unknown_time if {
 
 test_a_resource_of_no_tenant_needs_only_the_root if {
 	not "freshness.bundle" in fixture.decide([fixture.resource(["tenant"], null)], []).unproven
+	"freshness.bundle" in fixture.decide([fixture.resource(["tenant"], null)], [fixture.remove(["bundle", "root"])]).unproven
 	"freshness.bundle" in fixture.decide([fixture.remove(["resource", "properties", "tenant"])], []).unproven
 	"freshness.bundle" in fixture.decide([fixture.resource(["tenant"], "nobody")], []).unproven
 }
@@ -32,6 +33,7 @@ test_deny_revocations_that_are_too_old if {
 		fixture.decide([fixture.set_to(["context", "freshness", "revocation_age"], age)], []) == denied
 	}
 	fixture.decide([], [fixture.remove(["revocations", "max_age_seconds"])]) == denied
+	fixture.decide([], [fixture.set_to(["revocations", "max_age_seconds"], "60")]) == denied
 }
 
 test_allow_revocations_of_any_age_where_the_list_says_so if {

@@ -6,7 +6,8 @@
 package compliance.jurisdiction
 
 import data.compliance.access
-import data.compliance.label
+import data.compliance.country
+import data.compliance.scheme
 
 # METADATA
 # title: The data rests where its rule allows
@@ -15,7 +16,7 @@ satisfied contains "jurisdiction.residency" if {
 	_rests_within(input.resource.properties.constraints.residency)
 	every source in access.sources {
 		_rests_within(source.constraints.residency)
-		access.narrows(input.resource.properties.constraints.residency, source.constraints.residency)
+		country.narrows(input.resource.properties.constraints.residency, source.constraints.residency)
 	}
 }
 
@@ -30,8 +31,8 @@ satisfied contains "jurisdiction.processing" if input.action.properties.to.kind 
 # custom: {id: jurisdiction.processing, controls: [SA-9(5), CM-12]}
 satisfied contains "jurisdiction.processing" if {
 	input.action.properties.to.kind == "enclave"
-	country := data.enclaves[input.action.properties.to.enclave].country
-	access.permits(input.resource.properties.constraints.processing, country)
+	place := data.enclaves[input.action.properties.to.enclave]
+	country.permits(input.resource.properties.constraints.processing, place.country)
 }
 
 # METADATA
@@ -41,10 +42,9 @@ satisfied contains "jurisdiction.legal_control" if {
 	_reached_within(access.seeing, input.resource.properties.constraints.reach)
 	every l in access.labels {
 		every v in access.variants(l) {
-			_operated_under(label.facts(v))
+			_operated_under(scheme.facts(v))
 		}
 	}
-	count(access.labels) > 0
 	every source in access.sources {
 		_reached_within(access.resting, source.constraints.reach)
 	}
@@ -70,18 +70,18 @@ satisfied contains "jurisdiction.egress" if input.resource.properties.constraint
 # custom: {id: jurisdiction.egress, controls: [AC-20, AC-4]}
 satisfied contains "jurisdiction.egress" if {
 	input.action.properties.to.kind == "client"
-	access.permits(input.resource.properties.constraints.egress, access.source_country)
+	country.permits(input.resource.properties.constraints.egress, country.of_source)
 }
 
 _rests_within(rule) if {
 	every enclave in access.resting {
-		access.permits(rule, data.enclaves[enclave].country)
+		country.permits(rule, data.enclaves[enclave].country)
 	}
 }
 
 _reached_within(enclaves, rule) if {
 	every enclave in enclaves {
-		access.narrows(data.enclaves[enclave].operator.reach, rule)
+		country.narrows(data.enclaves[enclave].operator.reach, rule)
 	}
 }
 
@@ -89,7 +89,7 @@ _reached_within(enclaves, rule) if {
 _operated_under(facts) if {
 	every tag in facts {
 		every enclave in access.seeing {
-			access.permits(object.get(tag, "operator_law", "any"), data.enclaves[enclave].operator.law)
+			country.permits(object.get(tag, "operator_law", "any"), data.enclaves[enclave].operator.law)
 		}
 	}
 }

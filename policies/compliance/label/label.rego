@@ -4,11 +4,12 @@
 package compliance.label
 
 import data.compliance.access
+import data.compliance.scheme
 
 # METADATA
 # title: The resource is labelled
 # custom: {id: label.missing, controls: [AC-16, AC-16(3), AC-4(1)]}
-satisfied contains "label.missing" if count(access.labels) > 0
+satisfied contains "label.missing" if is_array(access.labels)
 
 # METADATA
 # title: Each label's scheme is known
@@ -27,7 +28,7 @@ satisfied contains "scheme.unknown" if {
 satisfied contains "label.unknown" if {
 	every l in access.labels {
 		every v in access.variants(l) {
-			known(v)
+			scheme.known(v)
 		}
 	}
 }
@@ -62,19 +63,6 @@ satisfied contains "label.unbound" if {
 }
 
 # METADATA
-# title: Every value of a label is one of its scheme
-known(l) if {
-	is_string(l.created)
-	some level in data.schemes[l.scheme].levels
-	level.id == l.level
-	every name, values in l.categories {
-		_has(l.scheme, name, {"permissive", "restrictive", "informative"}, values)
-	}
-	_tagged(l.scheme, "nation", l.nation)
-	_tagged(l.scheme, "handling", l.handling)
-}
-
-# METADATA
 # title: A label and its alternatives are of an allowed combination
 valid(l) if {
 	every v in access.variants(l) {
@@ -83,15 +71,6 @@ valid(l) if {
 	every v in l.alternatives {
 		v.alternatives == []
 	}
-}
-
-# METADATA
-# title: A level of a scheme is not above another
-at_most(scheme, level, other) if _rank(scheme, level) <= _rank(scheme, other)
-
-_rank(scheme, id) := level.hierarchy if {
-	some level in data.schemes[scheme].levels
-	level.id == id
 }
 
 # METADATA
@@ -129,7 +108,7 @@ _optional_or_filled(type, _) if type in {"restrictive", "informative"}
 _optional_or_filled("permissive", values) if count(values) > 0
 
 _obeys(l, rules) if {
-	carried := tag_sets(l)
+	carried := scheme.tag_sets(l)
 	every rule in object.get(rules, "excluded", []) {
 		is_array(rule.tag_sets)
 		_not_for(l.level, rule, {s | some s in rule.tag_sets; s in carried})
@@ -140,62 +119,11 @@ _obeys(l, rules) if {
 	}
 }
 
-# The rule is about other levels, or about this one and nothing breaks it.
+# The rule is about other levels, or nothing breaks it.
 _not_for(level, rule, _) if {
 	every l in rule.levels {
 		l != level
 	}
 }
 
-_not_for(level, rule, broken) if {
-	level in rule.levels
-	count(broken) == 0
-}
-
-# METADATA
-# title: Tag sets of which a label carries a value
-tag_sets(l) := {name |
-	some name, set in data.schemes[l.scheme].tag_sets
-	some value in set.values
-	_carries(l, name, set.type, _id(value))
-}
-
-_carries(l, name, _, id) if id in l.categories[name]
-
-_carries(l, _, "nation", id) if id in l.nation
-
-_carries(l, _, "handling", id) if id in l.handling
-
-_has(scheme, name, types, values) if {
-	set := data.schemes[scheme].tag_sets[name]
-	set.type in types
-	known_values := {_id(v) | some v in set.values}
-	every value in values {
-		value in known_values
-	}
-}
-
-_tagged(scheme, type, values) if {
-	known_values := {_id(v) |
-		some set in data.schemes[scheme].tag_sets
-		set.type == type
-		some v in set.values
-	}
-	every value in values {
-		value in known_values
-	}
-}
-
-# METADATA
-# title: The facts that a scheme gives of the tags that a label carries
-# description: A value that is written as a text carries no facts.
-facts(l) := [value |
-	some name, set in data.schemes[l.scheme].tag_sets
-	some value in set.values
-	is_object(value)
-	_carries(l, name, set.type, value.id)
-]
-
-_id(value) := value if is_string(value)
-
-_id(value) := value.id if is_object(value)
+_not_for(_, _, broken) if count(broken) == 0

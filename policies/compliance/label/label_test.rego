@@ -67,7 +67,7 @@ test_a_level_may_want_a_tag if {
 }
 
 test_a_malformed_rule_of_a_scheme_lets_no_label_pass if {
-	every patch in [fixture.remove(["schemes", "AAA", "rules", "excluded", 0, "levels"]), fixture.remove(["schemes", "AAA", "rules", "excluded", 0, "tag_sets"])] {
+	every patch in [fixture.remove(["schemes", "AAA", "rules", "excluded", 0, "levels"]), fixture.remove(["schemes", "AAA", "rules", "excluded", 0, "tag_sets"]), fixture.set_to(["schemes", "AAA", "rules", "required", 0], {"levels": ["MID"]})] {
 		fixture.decide([], [patch]) == fixture.deny({"label.invalid"}, set())
 	}
 }
@@ -85,17 +85,16 @@ test_deny_an_object_without_the_label_that_its_row_wants if {
 	fixture.decide([], [fixture.remove(["tenants", "acme", "catalogue", "rows", "acme-docs/", "labels_on_objects"])]) == fixture.deny({"label.unbound"}, set())
 }
 
+test_deny_an_object_with_its_own_label_where_it_is_unknown_what_the_row_wants if {
+	own := fixture.resource(["labels", 1], fixture.label)
+	unknown := fixture.remove(["tenants", "acme", "catalogue", "rows", "acme-docs/", "labels_on_objects"])
+	fixture.decide([own], [unknown]) == fixture.deny({"label.unbound"}, set())
+}
+
 test_allow_an_object_with_its_own_label if {
 	fixture.decide([fixture.resource(["labels", 1], fixture.label)], [fixture.row(["labels_on_objects"], true)]) == fixture.allow
 }
 
 test_allow_a_list_of_a_row_that_wants_labels_on_objects if {
 	fixture.decide([fixture.set_to(["action", "name"], "list")], [fixture.row(["labels_on_objects"], true)]) == fixture.allow
-}
-
-test_at_most_compares_inside_the_scheme if {
-	label.at_most("AAA", "LOW", "MID") with data.schemes as fixture.world.schemes
-	label.at_most("AAA", "MID", "MID") with data.schemes as fixture.world.schemes
-	not label.at_most("AAA", "TOP", "MID") with data.schemes as fixture.world.schemes
-	not label.at_most("AAA", "LOW", "TWO") with data.schemes as fixture.world.schemes
 }

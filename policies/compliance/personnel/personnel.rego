@@ -6,6 +6,7 @@
 package compliance.personnel
 
 import data.compliance.access
+import data.compliance.country
 
 # METADATA
 # title: The subject is no operator
@@ -22,7 +23,7 @@ satisfied contains "personnel.eligibility" if {
 	operator
 	some nationality in input.subject.properties.nationalities
 	nationality in access.owner.personnel.citizenships
-	access.source_country in access.owner.personnel.locations
+	country.of_source in access.owner.personnel.locations
 }
 
 # METADATA

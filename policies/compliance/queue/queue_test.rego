@@ -28,6 +28,13 @@ test_deny_a_partner_of_any_row_only_for_the_verb if {
 	fixture.decide(array.concat(fixture.as_partner, fixture.as_queue), []) == fixture.deny({"action.not_granted"}, set())
 }
 
+test_deny_a_partner_of_no_row if {
+	fixture.decide(array.concat(fixture.as_partner, fixture.as_queue), [fixture.set_to(["tenants", "acme", "partners", "partners", 0, "rows"], [])]) == fixture.deny(
+		{"tenant.mismatch"},
+		{"action.not_granted"},
+	)
+}
+
 test_deny_an_operator_without_approval_of_the_queue if {
 	fixture.decide(array.concat(fixture.as_operator, fixture.as_queue), []).reasons == {"personnel.unapproved"}
 }

@@ -7,7 +7,8 @@ package compliance.release
 
 import data.compliance.access
 import data.compliance.carrier
-import data.compliance.label
+import data.compliance.country
+import data.compliance.scheme
 
 # METADATA
 # title: Each label is released to the subject
@@ -16,7 +17,6 @@ satisfied contains "release.nation" if {
 	every i, l in access.labels {
 		_released(i, l)
 	}
-	count(access.labels) > 0
 }
 
 # METADATA
@@ -25,10 +25,9 @@ satisfied contains "release.nation" if {
 satisfied contains "release.originator" if {
 	every l in access.labels {
 		every v in access.variants(l) {
-			_consented(label.facts(v))
+			_consented(scheme.facts(v))
 		}
 	}
-	count(access.labels) > 0
 }
 
 # METADATA
@@ -61,7 +60,7 @@ _released(i, l) if {
 
 _released_to_subject(l) if {
 	input.subject.properties.affiliation.country in audience(l)
-	every tag in label.facts(l) {
+	every tag in scheme.facts(l) {
 		_affiliated(object.get(tag, "affiliations", "any"))
 		_national(object.get(tag, "nationalities", "any"))
 	}
@@ -70,18 +69,18 @@ _released_to_subject(l) if {
 	}
 }
 
-_affiliated(rule) if access.permits(rule, input.subject.properties.affiliation.country)
+_affiliated(rule) if country.permits(rule, input.subject.properties.affiliation.country)
 
 _national("any")
 
 _national(rule) if {
 	some n in input.subject.properties.nationalities
-	access.permits(rule, n)
+	country.permits(rule, n)
 }
 
 # A nation tag of which the scheme does not say what it tests releases to nobody.
 _tests_somebody(l, name) if {
-	some tag in label.facts(l)
+	some tag in scheme.facts(l)
 	tag.id == name
 	some attribute in {"affiliations", "nationalities"}
 	is_array(tag[attribute])

@@ -72,7 +72,6 @@ satisfied contains "service.not_contracted" if {
 		some v in access.variants(l)
 		v.level in contracted[v.scheme]
 	}
-	count(access.labels) > 0
 }
 
 # METADATA

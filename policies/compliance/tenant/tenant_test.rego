@@ -42,6 +42,10 @@ test_deny_a_partner_whom_no_grant_covers if {
 	}
 }
 
+test_a_partner_grant_is_for_partners_only if {
+	fixture.decide(array.concat(fixture.as_partner, [fixture.subject(["affiliation", "kind"], "tenant")]), [_open]) == _stranger
+}
+
 test_deny_a_partner_whose_issuer_the_tenant_does_not_list if {
 	fixture.decide(fixture.as_partner, [_open, fixture.remove(["tenants", "acme", "issuers", "bbb"]), fixture.set_to(["tenants", "other", "issuers", "bbb"], {})]) == _stranger
 }
@@ -66,6 +70,10 @@ test_deny_to_relabel_by_membership_alone if {
 
 test_allow_to_relabel_by_a_role if {
 	fixture.decide(array.concat(_relabel, [fixture.subject(["roles"], ["labeller"])]), []) == fixture.allow
+}
+
+test_deny_a_role_to_who_is_not_of_the_tenant if {
+	fixture.decide(array.concat(_relabel, [fixture.subject(["roles"], ["labeller"]), fixture.subject(["tenant"], "other")]), []) == _stranger
 }
 
 test_deny_to_relabel_by_a_role_that_the_tenant_does_not_name if {
