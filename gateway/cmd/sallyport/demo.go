@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/sallyport-dev/sallyport/authz/audit"
 	"github.com/sallyport-dev/sallyport/gateway/demo"
 )
 
@@ -56,11 +57,11 @@ func newDemo() *cobra.Command {
 // demoFailure gives an error of the demo its exit code.
 func demoFailure(err error) error {
 	var environment *demo.EnvironmentError
-	var log *demo.LogError
+	var damage *audit.Damage
 	switch {
 	case errors.As(err, &environment):
 		return fail(exitUsage, err)
-	case errors.As(err, &log):
+	case errors.As(err, &damage):
 		return fail(exitLog, err)
 	}
 	return fail(exitInternal, err)
