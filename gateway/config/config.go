@@ -73,7 +73,7 @@ type Credential struct {
 // Audit is where the decision logs are kept.
 type Audit struct {
 	Directory  string `yaml:"directory"`
-	Durability string `yaml:"durability"` // durable: an answer waits until its record is on disk
+	Durability string `yaml:"durability"` // durable: an answer waits until its record is on disk; buffered: until the kernel has it
 }
 
 // Limits bound the work of one request and of a stop.
@@ -112,6 +112,9 @@ func (c Config) Insecure() []string {
 	}
 	if c.Bundle.Unsigned {
 		s = append(s, "bundle.unsigned")
+	}
+	if c.Audit.Durability == "buffered" {
+		s = append(s, "audit.durability")
 	}
 	return s
 }

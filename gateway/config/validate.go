@@ -33,7 +33,7 @@ var (
 
 // What each choice may be. A value that does nothing yet is not listed.
 var (
-	durabilities = []string{"durable"}
+	durabilities = []string{"durable", "buffered"}
 	logLevels    = []string{"debug", "info", "warn", "error"}
 	engines      = []string{"topdown"}
 )

@@ -85,8 +85,8 @@ func TestWhatIsNotValidIsRefused(t *testing.T) {
 		{"two tenants with one account", credentials(map[string]config.Credential{"aa": {AccessKey: "k", SecretKeyFile: "/a"}, "bb": {AccessKey: "k", SecretKeyFile: "/x/../a"}}),
 			`grants.storage.credentials.bb.access_key: "k" is that of aa too; give each tenant an account of its own` + "\n" +
 				`grants.storage.credentials.bb.secret_key_file: "/a" is that of aa too; give each tenant an account of its own`},
-		{"buffered logs", func(c *config.Config) { c.Audit.Durability = "buffered" },
-			`audit.durability: "buffered" is not supported; use durable`},
+		{"logs of another durability", func(c *config.Config) { c.Audit.Durability = "eventual" },
+			`audit.durability: "eventual" is not supported; use durable, buffered`},
 		{"no access", func(c *config.Config) { c.Limits.Accesses = 0 }, "limits.accesses: 0 is out of range; choose 1 to 1000"},
 		{"too many accesses", func(c *config.Config) { c.Limits.Accesses = 1001 }, "limits.accesses: 1001 is out of range; choose 1 to 1000"},
 		{"no time to decide", func(c *config.Config) { c.Limits.DecisionTimeout = 0 },
@@ -149,5 +149,21 @@ func TestPlainTCPRunsWhereInsecureIsWrittenAndIsShown(t *testing.T) {
 	}
 	if network, address := config.SplitAddress(got.Listen.ExtAuthz); network != "tcp" || address != "[::1]:0" {
 		t.Errorf("SplitAddress = %s, %s", network, address)
+	}
+}
+
+func TestSettingsThatGiveUpAProtectionAreShown(t *testing.T) {
+	t.Parallel()
+	for name, want := range map[string]string{
+		"durable":  "[bundle.unsigned]",
+		"buffered": "[bundle.unsigned audit.durability]",
+	} {
+		c, err := config.Load(minimal, nil, map[string]string{"audit.durability": name})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := fmt.Sprint(c.Insecure()); got != want {
+			t.Errorf("audit.durability %s: Insecure() = %s, want %s", name, got, want)
+		}
 	}
 }
