@@ -26,27 +26,34 @@ func (b *Bundle) Controls() map[string][]string {
 	return out
 }
 
-// Freshness returns the ages of the bundle and of its revocations at now, in seconds: the bundle's since the root's not_before,
-// the revocations' since they were issued. What the bundle does not say is nil, unknown. Clock is left to the caller.
-func (b *Bundle) Freshness(now time.Time) authz.Freshness {
-	var f authz.Freshness
+// revocations are what the bundle says of the age of its revocations; what it does not say is unknown.
+type revocations struct {
+	Serial *int64
+	Issued authz.Time
+}
+
+// readAges reads once what Freshness needs for each request.
+func (b *Bundle) readAges() {
 	var manifests struct {
 		Root struct {
 			NotBefore authz.Time `json:"not_before"`
 		}
 	}
 	if json.Unmarshal(b.Document("bundle"), &manifests) == nil {
-		f.BundleAge = age(manifests.Root.NotBefore, now)
+		b.begins = manifests.Root.NotBefore
 	}
-	var revocations struct {
-		Serial *int64
-		Issued authz.Time
+	var r revocations
+	if json.Unmarshal(b.Document("revocations"), &r) == nil {
+		b.revoked = r
 	}
-	if json.Unmarshal(b.Document("revocations"), &revocations) == nil {
-		f.RevocationSerial = revocations.Serial
-		f.RevocationAge = age(revocations.Issued, now)
+}
+
+// Freshness returns the ages of the bundle and of its revocations at now, in seconds: the bundle's since the root's not_before,
+// the revocations' since they were issued. What the bundle does not say is nil, unknown. Clock is left to the caller.
+func (b *Bundle) Freshness(now time.Time) authz.Freshness {
+	return authz.Freshness{
+		BundleAge: age(b.begins, now), RevocationSerial: b.revoked.Serial, RevocationAge: age(b.revoked.Issued, now),
 	}
-	return f
 }
 
 func age(since authz.Time, now time.Time) *int64 {

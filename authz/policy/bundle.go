@@ -23,6 +23,8 @@ type Bundle struct {
 	tenants []string
 	ref     authz.BundleRef
 	expires time.Time
+	begins  authz.Time // the root's not_before
+	revoked revocations
 }
 
 // module is one file of Rego.
@@ -97,6 +99,7 @@ func Load(dir string) (*Bundle, error) {
 	b := &Bundle{dir: dir, data: l.data(), modules: l.modules, tenants: slices.Sorted(maps.Keys(l.tenants))}
 	b.ref = authz.BundleRef{Revision: l.revision(), Digest: digest(files)}
 	b.expires = l.expires()
+	b.readAges()
 	return b, nil
 }
 
