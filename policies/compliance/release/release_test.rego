@@ -28,8 +28,16 @@ test_deny_others_than_a_tag_names if {
 	fixture.decide(patches, _holds("AAAONLY")).reasons == {"release.nation"}
 }
 
+test_deny_the_owner_where_a_tag_names_others if {
+	fixture.decide(_only("CCCONLY"), _holds("CCCONLY")) == fixture.deny({"release.nation"}, set())
+}
+
 test_deny_a_nation_tag_that_tests_nothing if {
-	fixture.decide(_only("VAGUE"), _holds("VAGUE")) == fixture.deny({"release.nation"}, set())
+	denied := fixture.deny({"release.nation"}, set())
+	fixture.decide(_only("VAGUE"), _holds("VAGUE")) == denied
+	fixture.decide(_only("DULL"), _holds("DULL")) == denied
+	beside := [_no_list, fixture.resource(["labels", 0, "nation"], ["AAAONLY", "VAGUE"])]
+	fixture.decide(beside, array.concat(_holds("AAAONLY"), _holds("VAGUE"))) == denied
 }
 
 _home := [
@@ -84,6 +92,13 @@ test_allow_by_the_alternative_that_is_carried if fixture.decide(_alternatives(["
 test_deny_clearance_and_release_from_two_alternatives if {
 	decision := fixture.decide(array.concat(_alternatives(["AAA"]), [fixture.subject(["affiliation", "country"], "BBB")]), [])
 	"release.nation" in decision.unproven
+}
+
+test_deny_the_release_of_an_alternative_that_is_not_carried if {
+	carried := fixture.changed({"release": ["AAA"]})
+	released := fixture.changed({"level": "TOP", "alternatives": [carried]})
+	decision := fixture.decide([fixture.resource(["labels", 0], released), fixture.subject(["affiliation", "country"], "BBB")], [])
+	decision == fixture.deny({"release.nation"}, set())
 }
 
 test_the_audience_is_the_list_or_the_owner if {
