@@ -57,7 +57,6 @@ func Run(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
-	syscall.Umask(0o077)
 	l, err := NewLayout(o.Dir)
 	if err != nil {
 		return err
@@ -74,6 +73,7 @@ func Run(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
+	syscall.Umask(0o077)
 	w, err := makeWorld(l, o.Ports, time.Now())
 	if err != nil {
 		return err

