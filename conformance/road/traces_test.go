@@ -1,0 +1,165 @@
+package road_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/sallyport-dev/sallyport/authz"
+	"github.com/sallyport-dev/sallyport/gateway/demo"
+)
+
+// traces are what requests leave behind: the records of the decision logs and the lines of the store's own log, read as an auditor
+// with jq and grep would.
+type traces struct {
+	layout demo.Layout
+
+	mu      sync.Mutex
+	offsets map[string]int64  // by file, what has been read
+	records map[string][]kept // by decision id
+	served  map[string]int    // lines of the store's log, by the decision id in them
+	strange []string          // lines of the store's log that name no decision
+}
+
+// kept is a record and the log that keeps it.
+type kept struct {
+	log string
+	authz.Record
+}
+
+// newTraces reads from now on: what the set-up did at the store is not a request.
+func newTraces(l demo.Layout) (*traces, error) {
+	t := &traces{layout: l, offsets: map[string]int64{}, records: map[string][]kept{}, served: map[string]int{}}
+	fi, err := os.Stat(l.StorageAccessLog())
+	if err != nil {
+		return nil, err
+	}
+	t.offsets[l.StorageAccessLog()] = fi.Size()
+	return t, nil
+}
+
+// read takes in what is new.
+func (t *traces) read() error {
+	segments, err := filepath.Glob(filepath.Join(t.layout.Audit(), "*", "*.jsonl"))
+	if err != nil {
+		return err
+	}
+	for _, path := range segments {
+		log := filepath.Base(filepath.Dir(path))
+		err := t.eachLine(path, func(line []byte) error {
+			var r authz.Record
+			if err := json.Unmarshal(line, &r); err != nil {
+				return fmt.Errorf("%s: %w in %s", path, err, line)
+			}
+			if r.Part == nil || r.Part[0] == r.Part[1] { // a decision of several lines is one record
+				t.records[r.DecisionID] = append(t.records[r.DecisionID], kept{log, r})
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return t.eachLine(t.layout.StorageAccessLog(), func(line []byte) error {
+		switch id := decisionID.FindString(string(line)); {
+		case id != "":
+			t.served[strings.TrimSpace(id)]++
+		case !strings.Contains(string(line), " readiness-probe "): // the gateway's own
+			t.strange = append(t.strange, string(line))
+		}
+		return nil
+	})
+}
+
+// decisionID is a field of the store's log, whose fields are parted by spaces.
+var decisionID = regexp.MustCompile(` [0-9a-f]{32} `)
+
+// eachLine calls f with each new and whole line of a file.
+func (t *traces) eachLine(path string, f func([]byte) error) error {
+	file, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	fi, err := file.Stat()
+	if err != nil {
+		return err
+	}
+	b := make([]byte, fi.Size()-t.offsets[path])
+	if _, err := file.ReadAt(b, t.offsets[path]); err != nil {
+		return err
+	}
+	for {
+		line, rest, whole := bytes.Cut(b, []byte("\n"))
+		if !whole {
+			return nil
+		}
+		t.offsets[path] += int64(len(line)) + 1
+		if err := f(line); err != nil {
+			return err
+		}
+		b = rest
+	}
+}
+
+// of returns the records of a decision and how often the store served it. The store writes its line after it has answered, so of
+// an allowed request we wait for one.
+func (t *traces) of(id string) (records []kept, served int, err error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		if err := t.read(); err != nil {
+			return nil, 0, err
+		}
+		records, served = t.records[id], t.served[id]
+		allowed := slices.ContainsFunc(records, func(k kept) bool { return k.Allow })
+		if served > 0 || !allowed || time.Now().After(deadline) {
+			return records, served, nil
+		}
+	}
+}
+
+// reached counts all requests that reached the store.
+func (t *traces) reached() (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if err := t.read(); err != nil {
+		return 0, err
+	}
+	n := len(t.strange)
+	for _, served := range t.served {
+		n += served
+	}
+	return n, nil
+}
+
+// settle checks what holds of all requests together: whatever reached the store was allowed before, and each decision used once.
+func (w *world) settle() error {
+	t := w.traces
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if err := t.read(); err != nil {
+		return err
+	}
+	var problems []error
+	for _, line := range t.strange {
+		problems = append(problems, fmt.Errorf("a request without a decision reached the store: %s", line))
+	}
+	for id, n := range t.served {
+		if !slices.ContainsFunc(t.records[id], func(k kept) bool { return k.Allow }) {
+			problems = append(problems, fmt.Errorf("the store served %s, which no record allows", id))
+		}
+		if n != 1 {
+			problems = append(problems, fmt.Errorf("the store served decision %s %d times", id, n))
+		}
+	}
+	return errors.Join(problems...)
+}
