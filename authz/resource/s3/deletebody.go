@@ -160,7 +160,7 @@ func (s *scanner) reference() (rune, error) {
 	}
 	name, rest, found := strings.Cut(s.rest, ";")
 	digits, numeric := strings.CutPrefix(name, "&#")
-	if !found || !numeric || len(digits) > 8 {
+	if !found || !numeric {
 		return 0, s.expected("text, a predefined entity or a numeric reference")
 	}
 	base := 10

@@ -348,6 +348,15 @@ func TestSignedChunksAreMarked(t *testing.T) {
 	}
 }
 
+// An operator finds why a link fails in the record: not as an unknown name, but as what it is.
+func TestPresignedURLsAreNamed(t *testing.T) {
+	for _, query := range []string{"X-Amz-Algorithm=AWS4-HMAC-SHA256", "AWSAccessKeyId=a&Expires=1&Signature=s"} {
+		if _, err := s3.Parse(get("/us-fire/a?" + query)); err == nil || !strings.Contains(err.Error(), "presigned URLs and SigV2") {
+			t.Errorf("%s: %v: want a refusal that names presigned URLs", query, err)
+		}
+	}
+}
+
 func TestRefusalsRepeatNoCredential(t *testing.T) {
 	const secret = "eyJhbGciOiJFUzI1NiJ9"
 	for _, req := range []authz.Request{
