@@ -16,6 +16,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -147,7 +148,20 @@ func invitation(o Options) string {
   curl -H "Authorization: Bearer $TOKEN" %[3]s/us-defense-plans/welcome.txt
 
   People: %[4]s
-`, o.Binary, dir, o.Ports.url(o.Ports.Storage), names())
+`, shown(o.Binary), dir, o.Ports.url(o.Ports.Storage), names())
+}
+
+// shown returns path as a user in the working directory would type it.
+func shown(path string) string {
+	wd, err := os.Getwd()
+	if err != nil {
+		return path
+	}
+	rel, err := filepath.Rel(wd, path)
+	if err != nil || strings.HasPrefix(rel, "..") {
+		return path
+	}
+	return "." + string(filepath.Separator) + rel
 }
 
 // lockedWriter lets parts that work at the same time report progress on one writer.
