@@ -47,6 +47,8 @@ test_the_destination_of_a_copy_is_the_country_of_its_enclave if {
 	fixture.decide(array.concat(_controlled("ITAR"), _copied_to("abroad")), []) == _denied
 	fixture.decide(array.concat(_controlled("ITAR"), _copied_to("nowhere")), []) == _denied
 	fixture.decide(array.concat(_controlled("ITAR"), _copied_to(null)), []) == _denied
+	unheard_of := [fixture.set_to(["action", "properties", "to", "kind"], "moon")]
+	"export.destination" in fixture.decide(array.concat(_controlled("ITAR"), array.concat(_copied_to("e2"), unheard_of)), []).reasons
 }
 
 test_allow_to_write_from_a_destination_without_licence if {
