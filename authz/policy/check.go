@@ -29,6 +29,7 @@ func Check(dir string) error {
 		return err
 	}
 	var r report
+	requireDecision(compiler, &r)
 	b.lintFormat(&r)
 	b.lintAnnotations(&r)
 	b.lintRequired(compiler, &r)
@@ -93,7 +94,7 @@ func (b *Bundle) lintRequired(c *ast.Compiler, r *report) {
 	results, err := rego.New(rego.Query(query), rego.Compiler(c), rego.Store(inmem.NewFromObjectWithOpts(b.data, inmem.OptRoundTripOnWrite(false))),
 		rego.StrictBuiltinErrors(true)).Eval(context.Background())
 	if err != nil || len(results) != 1 {
-		r.add(at.File, at.Row, "%s has no value without input (%v); make it constant", query, err)
+		r.add(at.File, at.Row, "%s has no value without input; make it constant", query)
 		return
 	}
 	ids, ok := results[0].Expressions[0].Value.([]any)

@@ -95,7 +95,21 @@ func compileError(e *ast.Error) string {
 			return fmt.Sprintf("the builtin %s is not allowed in policies; decide from input and data alone (authz/policy/builtins.txt says why)", name)
 		}
 	}
+	if e.Details != nil {
+		var details []string
+		for _, line := range e.Details.Lines() {
+			details = append(details, strings.Join(strings.Fields(line), " "))
+		}
+		return fmt.Sprintf("%s (%s); correct it", e.Message, strings.Join(details, ", "))
+	}
 	return e.Message + "; correct it"
+}
+
+// requireDecision wants a rule at the entrypoint.
+func requireDecision(c *ast.Compiler, r *report) {
+	if len(c.GetRulesExact(entrypointRef)) == 0 {
+		r.add("", 0, "no rule %s; write the rule that decides", entrypoint)
+	}
 }
 
 // compileFailure turns an error of OPA's query or test machinery into an *Errors where it can.

@@ -77,7 +77,7 @@ func access(id string) authz.Access {
 
 var (
 	ann = authz.Subject{Type: "person", ID: "usa|ann"}
-	now = authz.Context{Time: authz.At(time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC)), Freshness: authz.Freshness{Clock: "trusted"}}
+	now = authz.Context{Time: authz.At(time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC)), Source: authz.Source{Basis: "unknown"}, Freshness: authz.Freshness{Clock: "trusted"}}
 )
 
 // input is the policy input of ann's access, as a record keeps it.

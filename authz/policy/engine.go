@@ -66,9 +66,7 @@ func New(ctx context.Context, b *Bundle, c Config) (*Engine, error) {
 		return nil, err
 	}
 	var r report
-	if rules := compiler.GetRulesExact(entrypointRef); len(rules) == 0 {
-		r.add("", 0, "no rule %s; write the rule that decides", entrypoint)
-	}
+	requireDecision(compiler, &r)
 	if len(reasons) == 0 {
 		r.add("", 0, "no catalogue of reasons; write reasons/data.yaml")
 	}

@@ -9,14 +9,14 @@ import (
 	"strings"
 )
 
-// ErrEnvironment says that the folder, or the input of Eval, could not be read at all.
+// ErrEnvironment says that the folder could not be read at all.
 var ErrEnvironment = errors.New("policy: can't be read")
 
 // ErrTests says that Rego tests failed, or that there are none.
 var ErrTests = errors.New("policy: tests failed")
 
-// ExitCode returns the exit code that a command gives for an error of this package: 0 ok, 2 environment, 3 does not load, compile
-// or lint, 4 tests failed, 1 anything else.
+// ExitCode returns the exit code that a command gives for an error of this package: 0 ok, 2 the folder or the input of Eval, 3 does
+// not load, compile or lint, 4 tests failed, 1 anything else.
 func ExitCode(err error) int {
 	var problems *Errors
 	switch {
@@ -25,6 +25,9 @@ func ExitCode(err error) int {
 	case errors.Is(err, ErrEnvironment):
 		return 2
 	case errors.As(err, &problems):
+		if problems.input {
+			return 2
+		}
 		return 3
 	case errors.Is(err, ErrTests):
 		return 4
@@ -39,10 +42,11 @@ type Problem struct {
 	What string `json:"what"`
 }
 
-// Errors is everything that is wrong with a bundle, in order of file and line.
+// Errors is everything that is wrong with a bundle, or with the input of Eval, in order of file and line.
 type Errors struct {
 	Dir      string    `json:"dir"`
 	Problems []Problem `json:"problems"`
+	input    bool      // about the input, not the bundle
 }
 
 // Error returns one line a problem: "file:line: what; what to do".

@@ -3,7 +3,6 @@ package policy
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"time"
 )
 
@@ -15,7 +14,7 @@ const (
 // Eval judges one input with the bundle in dir. The input must fit policies/schemas/input.json, and is evaluated as it is.
 func Eval(ctx context.Context, dir string, input []byte) (Outcome, error) {
 	if err := checkInput(input); err != nil {
-		return Outcome{}, fmt.Errorf("%w: %w", ErrEnvironment, err)
+		return Outcome{}, err
 	}
 	b, err := Load(dir)
 	if err != nil {
@@ -47,5 +46,8 @@ func checkInput(input []byte) error {
 			newSchemas().validate(d, "input", &r)
 		}
 	}
-	return r.err("")
+	if len(r.problems) == 0 {
+		return nil
+	}
+	return &Errors{Problems: r.problems, input: true}
 }

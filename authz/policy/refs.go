@@ -38,9 +38,11 @@ func original(c *ast.Compiler, ref ast.Ref) ast.Ref {
 	out := ref.Copy()
 	for i, t := range out[1:] {
 		if v, ok := t.Value.(ast.Var); ok {
-			if name, ok := c.RewrittenVars[v]; ok {
-				out[i+1] = ast.NewTerm(name)
+			name, ok := c.RewrittenVars[v]
+			if !ok {
+				name = "_" // an expression
 			}
+			out[i+1] = ast.NewTerm(name)
 		}
 	}
 	return out
