@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -21,34 +22,67 @@ type generation struct {
 	engine    *policy.Engine
 }
 
-// Activate makes b the law for every request that begins from now on, or changes nothing and returns why.
+// ErrBundle says that a bundle is no law that this gateway can use. Other errors of Activate are about its config or its log.
+var ErrBundle = errors.New("bundle refused")
+
+// Activate makes b the law for every request that begins from now on, or changes nothing and returns why. The record of it is
+// durable before b judges anything.
 func (s *Server) Activate(ctx context.Context, b *policy.Bundle) error {
-	if err := s.c.Log.Use(b.Tenants()); err != nil {
-		return fmt.Errorf("audit: %w", err)
-	}
+	s.activating.Lock()
+	defer s.activating.Unlock()
+	old := s.generation.Load()
 	g, err := s.build(ctx, b)
-	result := metrics.Activated
-	if err != nil {
-		result = metrics.Refused
+	if err == nil {
+		fields := map[string]string{"revision": b.Ref().Revision, "digest": b.Ref().Digest}
+		if err = s.event(ctx, "activation", b.Ref(), fields); err != nil {
+			g.engine.Close()
+		}
 	}
-	s.c.Metrics.Activate(b.Ref(), b.Expires(), b.Tenants(), b.Controls(), result)
 	if err != nil {
+		if old != nil {
+			s.c.Keys.Use(old.identity) // forget issuers that only b names, or they would count in readiness
+		}
+		s.c.Metrics.Activate(b.Ref(), b.Expires(), b.Tenants(), b.Controls(), metrics.Refused)
 		return err
 	}
+	s.c.Metrics.Activate(b.Ref(), b.Expires(), b.Tenants(), b.Controls(), metrics.Activated)
 	s.c.Keys.Use(g.identity)
-	old := s.generation.Swap(g)
+	s.generation.Store(g)
 	if old != nil {
-		// Requests that began under the old generation still use it; none outlives the decision timeout by this much.
-		time.AfterFunc(time.Minute, old.engine.Close)
+		s.retire(old.engine)
 	}
-	return s.Event(ctx, "activation", map[string]string{"revision": b.Ref().Revision, "digest": b.Ref().Digest})
+	return nil
 }
 
+// retire closes an engine later: requests that began under its generation still use it, though none for as long as this. The
+// caller holds s.activating.
+func (s *Server) retire(e *policy.Engine) {
+	s.retired[e] = time.AfterFunc(time.Minute, func() {
+		s.activating.Lock()
+		defer s.activating.Unlock()
+		delete(s.retired, e)
+		e.Close()
+	})
+}
+
+// build makes a generation of b. What reaches beyond it, the logs of new tenants and the keys of new issuers, comes last.
 func (s *Server) build(ctx context.Context, b *policy.Bundle) (*generation, error) {
 	for _, id := range s.c.Enclaves {
 		if !b.HasEnclave(id) {
-			return nil, fmt.Errorf("config: enclaves: the bundle has no enclave %q: name one of its enclaves", id)
+			return nil, fmt.Errorf("enclaves: the bundle %s has no enclave %q: name one of its enclaves in the config", b.Ref().Revision, id)
 		}
+	}
+	catalogue, err := resource.New(b.Document("tenants"), resource.Limits{Accesses: s.c.MaxAccesses})
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrBundle, err)
+	}
+	engine, err := policy.New(ctx, b, policy.Config{Timeout: s.c.DecisionTimeout})
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrBundle, err)
+	}
+	if err := s.c.Log.Use(b.Tenants()); err != nil {
+		engine.Close()
+		return nil, err
 	}
 	verifier, err := identity.New(identity.Config{
 		Tenants: b.Document("tenants"), Issuers: b.Document("issuers"), Schemes: b.Document("schemes"),
@@ -57,15 +91,22 @@ func (s *Server) build(ctx context.Context, b *policy.Bundle) (*generation, erro
 		Now:       func() time.Time { now, _ := s.clock.now(); return now },
 	})
 	if err != nil {
-		return nil, err
-	}
-	catalogue, err := resource.New(b.Document("tenants"), resource.Limits{Accesses: s.c.MaxAccesses})
-	if err != nil {
-		return nil, err
-	}
-	engine, err := policy.New(ctx, b, policy.Config{Timeout: s.c.DecisionTimeout})
-	if err != nil {
-		return nil, err
+		engine.Close()
+		return nil, fmt.Errorf("%w: %w", ErrBundle, err)
 	}
 	return &generation{bundle: b, identity: verifier, catalogue: catalogue, engine: engine}, nil
+}
+
+// Close ends what judges: every later check is denied. Requests under way finish.
+func (s *Server) Close() {
+	s.activating.Lock()
+	defer s.activating.Unlock()
+	if g := s.generation.Swap(nil); g != nil {
+		g.engine.Close()
+	}
+	for e, timer := range s.retired {
+		timer.Stop()
+		e.Close()
+	}
+	clear(s.retired)
 }

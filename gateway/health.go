@@ -42,6 +42,9 @@ func (s *Server) Status(ctx context.Context) Status {
 			st.Checks[part] = err.Error()
 		}
 	}
+	if s.stopping.Load() {
+		check("gateway", errors.New("it is stopping"))
+	}
 	check("policy", s.policyReady())
 	check("issuers", s.c.Keys.Ready())
 	check("grants", s.grantsReady(ctx))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"time"
@@ -29,8 +30,15 @@ func (s *Server) Serve(ctx context.Context, checks, http1 net.Listener, mark str
 	rpc := grpc.NewServer(grpc.MaxRecvMsgSize(maxCheckBytes), grpc.WaitForHandlers(true))
 	extauthz.Register(rpc, mark, s.Check)
 	state := health.NewServer()
+	report(state, false) // a new health.Server says SERVING
 	healthv1.RegisterHealthServer(rpc, state)
-	web := &http.Server{Handler: s.Handler(), ReadHeaderTimeout: 5 * time.Second, WriteTimeout: 30 * time.Second, MaxHeaderBytes: 16 << 10}
+	web := &http.Server{
+		Handler:           s.Handler(),
+		ReadHeaderTimeout: 5 * time.Second,
+		WriteTimeout:      30 * time.Second,
+		MaxHeaderBytes:    16 << 10,
+		ErrorLog:          slog.NewLogLogger(s.c.Logger.Handler(), slog.LevelWarn),
+	}
 
 	failed := make(chan error, 2)
 	go func() { failed <- fmt.Errorf("listen.extauthz: %w", rpc.Serve(checks)) }()
@@ -44,6 +52,7 @@ func (s *Server) Serve(ctx context.Context, checks, http1 net.Listener, mark str
 	case <-ctx.Done():
 	case err = <-failed:
 	}
+	s.stopping.Store(true)
 	stopWatching()
 	<-watched
 	state.Shutdown() // NOT_SERVING for good, so Envoy's health checks turn away first
@@ -65,17 +74,21 @@ func (s *Server) drain(rpc *grpc.Server, d time.Duration) {
 	}
 }
 
+func report(state *health.Server, ready bool) {
+	serving := healthv1.HealthCheckResponse_NOT_SERVING
+	if ready {
+		serving = healthv1.HealthCheckResponse_SERVING
+	}
+	state.SetServingStatus("", serving)
+	state.SetServingStatus(extauthz.Service, serving)
+}
+
 // watch keeps grpc.health.v1 at what Status says.
 func (s *Server) watch(ctx context.Context, state *health.Server) {
 	tick := time.NewTicker(healthInterval)
 	defer tick.Stop()
 	for {
-		serving := healthv1.HealthCheckResponse_NOT_SERVING
-		if s.Status(ctx).Ready {
-			serving = healthv1.HealthCheckResponse_SERVING
-		}
-		state.SetServingStatus("", serving)
-		state.SetServingStatus("envoy.service.auth.v3.Authorization", serving)
+		report(state, s.Status(ctx).Ready)
 		select {
 		case <-ctx.Done():
 			return

@@ -15,18 +15,23 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/sallyport-dev/sallyport/authz"
 	"github.com/sallyport-dev/sallyport/authz/grant"
 	"github.com/sallyport-dev/sallyport/authz/identity"
+	"github.com/sallyport-dev/sallyport/authz/policy"
 	"github.com/sallyport-dev/sallyport/gateway/extauthz"
 	"github.com/sallyport-dev/sallyport/metrics"
 )
 
 // commitTimeout bounds Commit, which must not end with the caller: a decision that Envoy no longer waits for is recorded too.
 const commitTimeout = time.Second
+
+// eventTimeout bounds the record of an event, which nobody waits for at Envoy.
+const eventTimeout = 10 * time.Second
 
 // Config is what a Server is made of. All fields are required but Insecure.
 type Config struct {
@@ -54,13 +59,16 @@ type Log interface {
 type Server struct {
 	c          Config
 	clock      clock
-	generation atomic.Pointer[generation] // swapped whole by Activate; nil until the first
+	activating sync.Mutex // lets one Activate or Close run at a time; guards retired
+	retired    map[*policy.Engine]*time.Timer
+	generation atomic.Pointer[generation] // swapped whole; nil before the first Activate and after Close
+	stopping   atomic.Bool                // Serve drains
 	grants     probe
 }
 
 // New returns a Server that denies everything until a bundle is activated.
 func New(c Config) *Server {
-	return &Server{c: c, clock: newClock(), grants: probe{err: errors.New("not tried yet")}}
+	return &Server{c: c, clock: newClock(), retired: map[*policy.Engine]*time.Timer{}, grants: probe{err: errors.New("not tried yet")}}
 }
 
 // Check decides one request and answers it: the steps, then Commit, then the answer that Commit allows.
@@ -72,7 +80,7 @@ func (s *Server) Check(ctx context.Context, req authz.Request) extauthz.Answer {
 	commit, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitTimeout)
 	defer cancel()
 	start := time.Now()
-	granted, err := authz.Commit(commit, s.c.Log, record, sealed)
+	granted, err := s.commit(commit, record, sealed)
 	s.c.Metrics.Step("commit", time.Since(start))
 	if errors.Is(err, authz.ErrNotRecorded) {
 		s.c.Logger.Error("decision not recorded", "decision_id", record.DecisionID, "error", err)
@@ -128,6 +136,16 @@ func (s *Server) judge(ctx context.Context, d *decision) (sealed authz.Sealed, e
 	return sealed, err
 }
 
+// commit is authz.Commit, whose log may panic: then nobody knows what is recorded.
+func (s *Server) commit(ctx context.Context, r authz.Record, sealed authz.Sealed) (g authz.Grant, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			g, err = authz.Grant{}, fmt.Errorf("%w: panic: %v", authz.ErrNotRecorded, p)
+		}
+	}()
+	return authz.Commit(ctx, s.c.Log, r, sealed)
+}
+
 // timer returns a function that observes the time since its last call as the duration of a step.
 func (s *Server) timer() func(step string) {
 	last := time.Now()
@@ -162,16 +180,26 @@ func (s *Server) context(d *decision) authz.Context {
 
 // Event appends a record of something that the gateway did (type start, stop, …) to its own log.
 func (s *Server) Event(ctx context.Context, kind string, fields map[string]string) error {
+	var ref authz.BundleRef
+	if g := s.generation.Load(); g != nil {
+		ref = g.bundle.Ref()
+	}
+	return s.event(ctx, kind, ref, fields)
+}
+
+func (s *Server) event(ctx context.Context, kind string, ref authz.BundleRef, fields map[string]string) error {
+	ctx, cancel := context.WithTimeout(ctx, eventTimeout)
+	defer cancel()
 	now, state := s.clock.now()
 	r := authz.Record{
 		Type: kind, DecisionID: randomHex(), Salt: randomHex(), Time: authz.At(now), Clock: state, Marking: unmarked,
 		Gateway: authz.Gateway{ID: s.c.ID, Enclaves: s.c.Enclaves},
-		Reasons: []authz.Reason{}, Unproven: []authz.Reason{}, Fields: fields,
+		Reasons: []authz.Reason{}, Unproven: []authz.Reason{}, Bundle: ref, Fields: fields,
 	}
-	if g := s.generation.Load(); g != nil {
-		r.Bundle = g.bundle.Ref()
+	if err := s.c.Log.Append(ctx, r); err != nil {
+		return fmt.Errorf("%s not recorded: %w", kind, err)
 	}
-	return s.c.Log.Append(ctx, r)
+	return nil
 }
 
 // randomHex returns 128 random bits.

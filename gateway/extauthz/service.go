@@ -10,6 +10,9 @@ import (
 	"github.com/sallyport-dev/sallyport/authz"
 )
 
+// Service is the gRPC name of Envoy's authorization service.
+const Service = "envoy.service.auth.v3.Authorization"
+
 // Register serves check as Envoy's authorization service. Every way out of it is an explicit CheckResponse: never a gRPC error,
 // whose meaning failure_mode_allow would decide, and never a zero response, which Envoy takes for an allow.
 func Register(r grpc.ServiceRegistrar, mark string, check func(context.Context, authz.Request) Answer) {

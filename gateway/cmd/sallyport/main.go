@@ -22,6 +22,7 @@ import (
 const (
 	exitInternal = 1
 	exitUsage    = 2
+	exitPolicy   = 3
 	exitLog      = 6
 )
 

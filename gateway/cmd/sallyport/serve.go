@@ -82,11 +82,12 @@ func serve(ctx context.Context, c config.Config, stderr io.Writer) (err error) {
 		ID: c.ID, Enclaves: c.Enclaves, Keys: keys, Storage: storage, Log: logs, Metrics: m, Logger: logger,
 		MaxAccesses: c.Limits.Accesses, DecisionTimeout: c.Limits.DecisionTimeout, Insecure: c.Insecure(),
 	})
+	defer server.Close()
 	if err := server.Event(ctx, "start", map[string]string{"version": info.Version, "revision": info.Revision}); err != nil {
 		return fail(exitUsage, err)
 	}
 	if err := server.Activate(ctx, bundle); err != nil {
-		return fail(policy.ExitCode(err), err)
+		return fail(activationCode(err), err)
 	}
 	logger.Info("serving", "extauthz", c.Listen.ExtAuthz, "http", c.Listen.HTTP, "bundle", bundle.Ref().Revision)
 	return fail(exitInternal, server.Serve(ctx, checks, web, mark, c.Limits.DrainTimeout))
@@ -132,6 +133,14 @@ func listen(c config.Config, logger *slog.Logger) (checks, web net.Listener, err
 		return nil, nil, fmt.Errorf("listen.http: %w: stop what uses the port or choose another", err)
 	}
 	return checks, web, nil
+}
+
+// activationCode is 3 for a bundle that is no law to use, 6 for a damaged log, 2 for a config or a folder that does not fit.
+func activationCode(err error) int {
+	if errors.Is(err, gateway.ErrBundle) {
+		return exitPolicy
+	}
+	return auditCode(err)
 }
 
 // auditCode is 6 for a log that was tampered with or damaged, 2 for a folder that can't be used.
