@@ -10,7 +10,7 @@ package compliance.access
 # title: Time of the decision
 # description: As text of nine digits and Z, so that text order is time order. A null would sort before every text.
 time := input.context.time if {
-	is_string(input.context.time)
+	endswith(input.context.time, "Z")
 	count(input.context.time) == 30
 }
 
@@ -60,9 +60,7 @@ labels := array.concat(input.resource.properties.labels, input.action.properties
 new_labels := array.concat(
 	array.slice(input.resource.properties.labels, 0, count(row.labels)),
 	input.action.properties.request_labels,
-) if {
-	_labelled
-}
+)
 
 # METADATA
 # title: A label and its alternatives

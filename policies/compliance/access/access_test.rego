@@ -5,7 +5,7 @@ import data.compliance.fixture
 
 test_time_is_a_text_of_thirty_characters if {
 	fixture.time == access.time with input as fixture.valid
-	every bad in [null, 1, "", "2026-06-01T00:00:00Z"] {
+	every bad in [null, 1, "", "2026-06-01T00:00:00Z", "2026-06-01T00:00:00.000000000+"] {
 		not access.time with input.context.time as bad
 	}
 }
@@ -45,6 +45,10 @@ test_a_write_is_bound_by_the_labels_that_it_asks_for if {
 	}
 }
 
+test_no_labels_of_a_write_without_row if {
+	not access.labels with input as json.patch(fixture.valid, [fixture.set_to(["action", "name"], "create"), fixture.resource(["row"], null)])
+}
+
 test_unknown_labels_of_a_write_are_no_labels if {
 	not access.labels with input as json.patch(fixture.valid, [
 		fixture.set_to(["action", "name"], "create"),
@@ -80,5 +84,5 @@ test_sources_are_unknown_on_a_write_that_does_not_say if {
 	[] == access.sources with input as fixture.valid
 	[fixture.source] == access.sources with input as json.patch(fixture.valid, fixture.as_copy)
 	not access.sources with input as json.patch(fixture.valid, array.concat(fixture.as_copy, [fixture.set_to(["action", "properties", "from"], null)]))
-	not access.sources with input.action.name as "guess"
+	not access.sources with input as json.patch(fixture.valid, [fixture.set_to(["action", "name"], "guess")])
 }
