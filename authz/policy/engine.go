@@ -160,26 +160,22 @@ func (e *Engine) decide(ctx context.Context, inputs []json.RawMessage) ([]authz.
 	stop := topdown.NewCancel()
 	defer context.AfterFunc(ctx, stop.Cancel)()
 
-	decisions := make([]authz.Decision, len(inputs))
-	late := deny(authz.SystemOverloaded) // nothing of this call has begun
-	for i := range decisions {
-		decisions[i] = late
-	}
-	answers := make(chan answer, len(inputs)) // a late worker never blocks on it
+	answers := make(chan answer, len(inputs)) // so that a late worker never blocks on it
 	begun := 0
-	for i := range inputs {
+	for i := 0; i < len(inputs) && ctx.Err() == nil; i++ {
 		select {
 		case e.jobs <- job{engine: e, index: i, input: inputs[i], stop: stop, answers: answers}:
 			begun++
-			continue
 		case <-ctx.Done():
 		}
-		break
 	}
-	if begun > 0 {
-		for i := range decisions {
-			decisions[i] = deny(authz.SystemTimeout)
-		}
+	late := authz.SystemTimeout
+	if begun == 0 {
+		late = authz.SystemOverloaded
+	}
+	decisions := make([]authz.Decision, len(inputs))
+	for i := range decisions {
+		decisions[i] = deny(late)
 	}
 	for range begun {
 		var a answer

@@ -101,19 +101,29 @@ func TestTheShippedPoliciesDecide(t *testing.T) {
 	if policy.ReadsID(e) {
 		t.Error("the shipped policies read input.resource.id, so a batch is evaluated object by object")
 	}
-	reasons := func(s authz.Subject) []authz.Reason {
+	reasons := func(s authz.Subject, a authz.Access) []authz.Reason {
 		t.Helper()
-		got, err := e.Decide(t.Context(), s, demoContext(), []authz.Access{plans("s3://us-defense-plans/welcome.txt")})
+		got, err := e.Decide(t.Context(), s, demoContext(), []authz.Access{a})
 		if err != nil {
 			t.Fatal(err)
 		}
 		return got[0].Decision.Reasons
 	}
+	object := plans("s3://us-defense-plans/welcome.txt")
+	nowhere := object
+	nowhere.Resource.Properties = authz.ResourceProperties{}
+	sam := usaPerson("sam", "UNCLASSIFIED", "CONFIDENTIAL", "SECRET")
 	got := map[string][]authz.Reason{
-		"sam": reasons(usaPerson("sam", "UNCLASSIFIED", "CONFIDENTIAL", "SECRET")),
-		"uma": reasons(usaPerson("uma", "UNCLASSIFIED", "CONFIDENTIAL")),
+		"sam":                  reasons(sam, object),
+		"uma":                  reasons(usaPerson("uma", "UNCLASSIFIED", "CONFIDENTIAL"), object),
+		"sam, where no row is": reasons(sam, nowhere),
 	}
-	if d := cmp.Diff(map[string][]authz.Reason{"sam": {}, "uma": {"clearance.level"}}, got); d != "" {
+	want := map[string][]authz.Reason{
+		"sam":                  {},
+		"uma":                  {"clearance.level"},
+		"sam, where no row is": {"label.missing", "tenant.mismatch"},
+	}
+	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("reasons (-want +got):\n%s", d)
 	}
 }
