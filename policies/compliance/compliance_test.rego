@@ -6,7 +6,7 @@ import data.compliance.fixture
 test_allow_what_proves_every_check if fixture.decide([], []) == fixture.allow
 
 test_deny_without_input if {
-	decision := compliance.decision with input as {}
+	decision := compliance.decision with input as {} with data.revocations as fixture.world.revocations
 	decision.allow == false
 	decision.unproven == compliance.required - {"overlay.objected"}
 }
@@ -25,11 +25,6 @@ test_deny_without_data if {
 		"freshness.bundle", "freshness.revocation", "identity.issuer", "identity.revoked", "jurisdiction.legal_control",
 		"jurisdiction.residency", "scheme.unknown", "service.not_contracted",
 	}
-}
-
-test_deny_as_policy_error_where_nothing_can_be_decided if {
-	decision := compliance.decision with input as fixture.valid with data.reasons as null with data.compliance.unproven as null
-	decision == fixture.deny({"system.policy_error"}, set())
 }
 
 test_deny_where_one_check_is_unproven if {

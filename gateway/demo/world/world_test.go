@@ -59,7 +59,7 @@ func load(t *testing.T) *world {
 	w.data["bundle"] = bundle
 	w.openApprovals()
 
-	options := []func(*rego.Rego){rego.Query("data.compliance.decision"), rego.Store(inmem.NewFromObjectWithOpts(w.data, inmem.OptReturnASTValuesOnRead(true)))}
+	options := []func(*rego.Rego){rego.Query("data.compliance.decision"), rego.StrictBuiltinErrors(true), rego.Store(inmem.NewFromObjectWithOpts(w.data, inmem.OptReturnASTValuesOnRead(true)))}
 	for _, file := range modules(t) {
 		text, err := os.ReadFile(file)
 		if err != nil {

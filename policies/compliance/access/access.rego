@@ -10,6 +10,7 @@ package compliance.access
 # title: Time of the decision
 # description: As text of nine digits and Z, so that text order is time order. A null would sort before every text.
 time := input.context.time if {
+	is_string(input.context.time)
 	endswith(input.context.time, "Z")
 	count(input.context.time) == 30
 }
@@ -52,6 +53,7 @@ labels := input.resource.properties.labels if {
 labels := array.concat(input.resource.properties.labels, input.action.properties.request_labels) if {
 	_changes_labels
 	_labelled
+	is_array(input.action.properties.request_labels)
 }
 
 # METADATA
@@ -60,12 +62,15 @@ labels := array.concat(input.resource.properties.labels, input.action.properties
 new_labels := array.concat(
 	array.slice(input.resource.properties.labels, 0, count(row.labels)),
 	input.action.properties.request_labels,
-)
+) if {
+	is_array(input.resource.properties.labels)
+	is_array(input.action.properties.request_labels)
+}
 
 # METADATA
 # title: A label and its alternatives
 # description: Equivalents of one label, of which one must pass (ADatP-4774).
-variants(l) := array.concat([l], l.alternatives)
+variants(l) := array.concat([l], l.alternatives) if is_array(l.alternatives)
 
 # METADATA
 # title: Enclaves where the resource rests
@@ -73,6 +78,8 @@ variants(l) := array.concat([l], l.alternatives)
 resting := array.concat([p.enclave], array.concat(p.replicas, p.backups)) if {
 	p := input.resource.properties.place
 	is_string(p.enclave)
+	is_array(p.replicas)
+	is_array(p.backups)
 }
 
 # METADATA
@@ -120,5 +127,6 @@ _changes_labels if _relabels
 
 _labelled if {
 	is_string(input.resource.properties.row)
+	is_array(input.resource.properties.labels)
 	count(input.resource.properties.labels) > 0
 }

@@ -121,6 +121,7 @@ _rows(l) := equivalence.dated(input.resource.properties.tenant, "clearance", l)
 
 _holds_all(k) if {
 	every name, values in k.label.categories {
+		is_object(k.categories)
 		_all_or_other(data.schemes[k.label.scheme].tag_sets[name].type, values, object.get(k.categories, name, []))
 	}
 }
@@ -135,6 +136,7 @@ _all_or_other(type, _, _) if type in {"permissive", "informative"}
 
 _holds_one(k) if {
 	every name, values in k.label.categories {
+		is_object(k.categories)
 		_one_or_other(data.schemes[k.label.scheme].tag_sets[name].type, values, object.get(k.categories, name, []))
 	}
 }

@@ -61,7 +61,10 @@ satisfied contains "category.permissive" if carrier.all_carried(carrier.k3)
 
 _something_left([])
 
-_something_left(_) if count(input.subject.properties.clearances) > 0
+_something_left(_) if {
+	is_array(input.subject.properties.clearances)
+	count(input.subject.properties.clearances) > 0
+}
 
 _untouched(l, cut) if {
 	every c in cut {

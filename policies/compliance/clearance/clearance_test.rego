@@ -79,6 +79,7 @@ test_deny_a_restrictive_category_that_is_not_held if {
 	denied := fixture.deny({"category.restrictive"}, fixture.behind_restrictive)
 	fixture.decide([fixture.resource(["labels", 0, "categories", "comp"], ["X", "Y"])], [fixture.set_to(["enclaves", "e1", "ceiling", 0, "tags", "-"], "Y"), fixture.set_to(["enclaves", "e2", "ceiling", 0, "tags", "-"], "Y")]) == denied
 	fixture.decide([fixture.subject(["clearances", 0, "categories"], {"team": ["RED"]})], []) == denied
+	fixture.decide([fixture.subject(["clearances", 0, "categories"], null)], []) == denied
 }
 
 test_deny_where_none_of_a_permissive_set_is_held if {

@@ -51,6 +51,7 @@ _tags_above(t, l) if {
 	_contains(t.nation, l.nation)
 	_contains(release.audience(l), release.audience(t))
 	every name, values in l.categories {
+		is_object(t.categories)
 		_category_above(_type(l, name), object.get(t.categories, name, null), values)
 	}
 }
@@ -61,8 +62,8 @@ _category_above("restrictive", have, values) if _contains(have, values)
 _category_above("restrictive", null, [])
 
 _category_above("permissive", have, values) if {
-	count(have) > 0
 	_contains(values, have)
+	count(have) > 0
 }
 
 _category_above("informative", _, _)

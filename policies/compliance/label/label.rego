@@ -105,7 +105,10 @@ _permissive_sets_hold_values(l) if {
 
 _optional_or_filled(type, _) if type in {"restrictive", "informative"}
 
-_optional_or_filled("permissive", values) if count(values) > 0
+_optional_or_filled("permissive", values) if {
+	is_array(values)
+	count(values) > 0
+}
 
 _obeys(l, rules) if {
 	carried := scheme.tag_sets(l)

@@ -102,6 +102,7 @@ grants := [grant |
 not_for_roles_only if input.action.name in {"read", "list", "create", "update", "delete", "execute"}
 
 _covers(grant) if {
+	is_string(input.resource.properties.row)
 	some row in grant.rows
 	endswith(row, "/")
 	startswith(input.resource.properties.row, row)
