@@ -171,8 +171,8 @@ object contains "slow" if {
 	((((((a + b) + c) + d) + e) + f) + g) < 0
 }
 `}
-	plansAreHeld = edit{"tenants/us-defense/tenant/data.yaml", "s3:", "none:"}
-	noEnclave    = edit{"root/enclaves/data.yaml", "yow-1:", "yow-2:"}
+	notContracted = edit{"tenants/us-defense/tenant/data.yaml", "s3:\n    USA: [UNCLASSIFIED, CONFIDENTIAL, SECRET]", "s3:\n    USA: [UNCLASSIFIED]"}
+	noEnclave     = edit{"root/enclaves/data.yaml", "edge-7:", "edge-8:"}
 )
 
 // gateway is a Server over real rooms: everything but Envoy and the store.
@@ -186,7 +186,7 @@ type gateway struct {
 func start(t *testing.T, b *policy.Bundle, changes ...func(*Config)) gateway {
 	t.Helper()
 	dir := t.TempDir()
-	own := authz.Gateway{ID: "sallyport", Enclaves: []string{"iad-1", "par-1", "akl-1", "yow-1"}}
+	own := authz.Gateway{ID: "sallyport", Enclaves: []string{"iad-1", "par-1", "akl-1", "yow-1", "edge-7"}}
 	logs, err := audit.Open(audit.Config{Dir: dir, Gateway: own})
 	if err != nil {
 		t.Fatal(err)
