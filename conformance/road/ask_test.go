@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"io"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -45,15 +46,23 @@ var client = &http.Client{
 	CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 }
 
-// ask sends r to Envoy.
+// ask sends r to w's Envoy.
 func (w *world) ask(t testing.TB, r request) answer {
 	t.Helper()
-	req, err := http.NewRequest(r.method, w.url(w.ports.Storage)+r.path, strings.NewReader(r.body))
+	if r.who != "" {
+		header := map[string]string{"Authorization": "Bearer " + w.token(t, r.who)}
+		maps.Copy(header, r.header)
+		r.header = header
+	}
+	return ask(t, w.url(w.ports.Storage), r)
+}
+
+// ask sends r to whoever is at a URL.
+func ask(t testing.TB, url string, r request) answer {
+	t.Helper()
+	req, err := http.NewRequest(r.method, url+r.path, strings.NewReader(r.body))
 	if err != nil {
 		t.Fatal(err)
-	}
-	if r.who != "" {
-		req.Header.Set("Authorization", "Bearer "+w.token(t, r.who))
 	}
 	for name, value := range r.header {
 		if name == "Host" {
