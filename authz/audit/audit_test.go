@@ -426,43 +426,51 @@ func TestAClockThatGoesBackChangesNoOrder(t *testing.T) {
 func TestASegmentHas65536LinesAndAGroupIsSplitAtItsEnd(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	c := audit.Config{Dir: dir, Durability: audit.Buffered, MaxQueue: audit.SegmentLines * 2}
-	l := openLogs(t, c, "us-defense")
-	const more = 500
-	var wg sync.WaitGroup
-	for w := range 50 {
-		wg.Go(func() {
-			for i := range (audit.SegmentLines + more) / 50 {
-				r := authz.Record{Type: "decision", DecisionID: fmt.Sprint(w, i), Time: authz.At(noon), Subject: &authz.RecordSubject{},
-					Accesses: decision("", false, "us-defense").Accesses}
-				if err := l.Append(context.Background(), r); err != nil {
-					t.Error(err)
-					return
-				}
-			}
-		})
+	var almost []byte
+	for n := range uint64(audit.SegmentLines - 2) {
+		almost = audit.AppendLine(almost, n, n, []byte(minimal))
 	}
-	wg.Wait()
+	writeFile(t, segment(dir, "us-defense", 0), almost)
+	c := audit.Config{Dir: dir}
+	l := openLogs(t, c, "us-defense")
+	mustAppend(t, l, many("long", 80, 3_000, true), decision("after", true, "us-defense"))
 	if err := l.Close(); err != nil {
 		t.Fatal(err)
 	}
-	want := uint64((audit.SegmentLines + more) / 50 * 50)
-	if have := mustVerify(t, dir).Logs[1]; have.Lines != want {
-		t.Errorf("report: %+v, want %d lines", have, want)
+	report := mustVerify(t, dir).Logs[1]
+	if report.Lines < audit.SegmentLines+3 || report.Records != audit.SegmentLines || report.Allows != 2 {
+		t.Errorf("report: %+v", report)
 	}
 	if n := bytes.Count(readFile(t, segment(dir, "us-defense", 0)), []byte("\n")); n != audit.SegmentLines {
 		t.Errorf("first segment has %d lines", n)
 	}
 
-	l = openLogs(t, c, "us-defense")
-	mustAppend(t, l, decision("after", true, "us-defense"))
-	if err := l.Close(); err != nil {
-		t.Fatal(err)
-	}
-	if have := mustVerify(t, dir).Logs[1]; have.Lines != want+1 {
-		t.Errorf("report: %+v, want %d lines", have, want+1)
-	}
-
+	t.Run("a crash at the end of a segment leaves the decision unfinished", func(t *testing.T) {
+		second := segment(dir, "us-defense", audit.SegmentLines)
+		whole := readFile(t, second)
+		defer writeFile(t, second, whole)
+		for name, crash := range map[string]func() error{
+			"before the next one exists":      func() error { return os.Remove(second) },
+			"before the next one has a line":  func() error { return os.Truncate(second, 0) },
+			"when the next one has part of a": func() error { return os.WriteFile(second, whole[:100], 0o600) },
+		} {
+			if err := crash(); err != nil {
+				t.Fatal(err)
+			}
+			wantUnfinished(t, dir, name)
+		}
+	})
+	t.Run("a full segment that ends inside a line is damage while the gateway runs too", func(t *testing.T) {
+		l := openLogs(t, c, "us-defense")
+		defer l.Close()
+		path := segment(dir, "us-defense", 0)
+		whole := readFile(t, path)
+		if err := os.Truncate(path, int64(len(whole)-1)); err != nil {
+			t.Fatal(err)
+		}
+		wantDamage(t, dir, audit.SegmentLines-1, "ends inside a line")
+		writeFile(t, path, whole)
+	})
 	t.Run("a segment that is missing is damage", func(t *testing.T) {
 		if err := os.Rename(segment(dir, "us-defense", 0), filepath.Join(dir, "us-defense", "away")); err != nil {
 			t.Fatal(err)
@@ -480,6 +488,20 @@ func TestASegmentHas65536LinesAndAGroupIsSplitAtItsEnd(t *testing.T) {
 		wantDamage(t, dir, audit.SegmentLines-1, "has 65535 lines")
 		wantNoOpen(t, dir, "us-defense")
 	})
+}
+
+// wantUnfinished opens a log and wants it to tell of one unfinished decision and to go on.
+func wantUnfinished(t testing.TB, dir, name string) {
+	t.Helper()
+	l := openLogs(t, audit.Config{Dir: dir}, "us-defense")
+	mustAppend(t, l, decision("goes on", true, "us-defense"))
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	last := mustVerify(t, dir).Logs[1]
+	if last.Lines != audit.SegmentLines+2 || last.Recovered != 1 || last.Allows != 1 {
+		t.Errorf("%s: %+v", name, last)
+	}
 }
 
 // wantDamage verifies a folder and wants damage at an index.

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -78,7 +79,7 @@ func TestKill9LosesNoAcknowledgedRecord(t *testing.T) {
 			t.Fatal("the process ended by itself")
 		}
 		acked[lines.Text()] = true
-		time.AfterFunc(time.Duration(20+rand.IntN(80))*time.Millisecond, func() { cmd.Process.Kill() })
+		time.AfterFunc(time.Duration(30+rand.IntN(100))*time.Millisecond, func() { cmd.Process.Kill() })
 		if _, err := audit.Verify(dir); err != nil {
 			t.Errorf("run %d, while it writes: %v", run, err)
 		}
@@ -301,17 +302,25 @@ func TestVerifyFindsEveryFlippedBit(t *testing.T) {
 	path := segment(dir, "us-defense", 0)
 	begin := bytes.IndexByte(log, '\n') + 1
 	end := begin + bytes.IndexByte(log[begin:], '\n') + 1
+	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	set := func(i int, b byte) {
+		if _, err := f.WriteAt([]byte{b}, int64(i)); err != nil {
+			t.Fatal(err)
+		}
+	}
 	for i := begin; i < end; i++ {
 		for bit := range 8 {
-			b := bytes.Clone(log)
-			b[i] ^= 1 << bit
-			writeFile(t, path, b)
+			set(i, log[i]^1<<bit)
 			if _, err := audit.Verify(filepath.Dir(path)); err == nil {
 				t.Fatalf("bit %d of byte %d of line 1 (%q) flipped: not found", bit, i-begin, log[i])
 			}
 		}
+		set(i, log[i])
 	}
-	writeFile(t, path, log)
 	mustVerify(t, dir)
 }
 
@@ -352,6 +361,28 @@ func TestVerifyRefuses(t *testing.T) {
 			wantDamage(t, dir, test.index, test.want)
 		})
 	}
+	for name, second := range map[string]string{
+		"parts that disagree on allow":  reframe(`{"n":1,"g":0,` + strings.Replace(allowing("d"), `"reasons"`, `"part":[2,2],"reasons"`, 1)),
+		"a decision over two groups":    reframe(`{"n":1,"g":1,` + minimal + `,"part":[2,2]`),
+		"a decision whose size changes": reframe(`{"n":1,"g":0,` + minimal + `,"part":[2,3]`),
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			first := reframe(`{"n":0,"g":0,` + minimal + `,"part":[1,2]`)
+			writeFile(t, segment(dir, "us-defense", 0), []byte(first+"\n"+second+"\n"))
+			wantDamage(t, dir, 1, "")
+		})
+	}
+	t.Run("a segment with a line too many", func(t *testing.T) {
+		var b []byte
+		for n := range uint64(audit.SegmentLines + 1) {
+			b = audit.AppendLine(b, n, n, []byte(minimal))
+		}
+		dir := t.TempDir()
+		writeFile(t, segment(dir, "us-defense", 0), b)
+		wantDamage(t, dir, audit.SegmentLines, "a segment has")
+		wantNoOpen(t, dir, "us-defense")
+	})
 	t.Run("a folder without a log", func(t *testing.T) {
 		if _, err := audit.Verify(t.TempDir()); err == nil {
 			t.Error("no error")
@@ -373,6 +404,11 @@ func TestVerifyRefuses(t *testing.T) {
 			t.Errorf("error %v, report %+v", err, report)
 		}
 	})
+}
+
+// allowing is the shortest record that allows.
+func allowing(id string) string {
+	return strings.NewReplacer(`"start"`, `"decision"`, `"d"`, `"`+id+`"`, `"allow":false`, `"allow":true,"subject":{},"accesses":[{}]`).Replace(minimal)
 }
 
 func TestReadEndsWithItsCallersError(t *testing.T) {

@@ -71,14 +71,30 @@ func TestALongDecisionIsSeveralLinesOfOneGroup(t *testing.T) {
 
 func TestALineCanBeExactlyAsLongAsAllowed(t *testing.T) {
 	t.Parallel()
-	for extra := range 200 { // across the edge between one line and two
+	edge := func(bytes int) authz.Record { // two accesses, both of which fit alone
 		r := many("edge", 2, 30_000, true)
-		r.Accesses[1].Input = json.RawMessage(`"` + strings.Repeat("y", 30_000-100+extra) + `"`)
+		r.Accesses[1].Input = json.RawMessage(`"` + strings.Repeat("y", bytes) + `"`)
+		return r
+	}
+	lengths := func(r authz.Record) []int {
 		dir := t.TempDir()
 		l := openLogs(t, audit.Config{Dir: dir, Durability: audit.Buffered}, "us-defense")
+		defer l.Close()
 		mustAppend(t, l, r)
 		mustVerify(t, dir)
-		l.Close()
+		var all []int
+		if err := audit.Read(dir, func(_ string, line []byte, _ authz.Record) error { all = append(all, len(line)); return nil }); err != nil {
+			t.Fatal(err)
+		}
+		return all
+	}
+	const shortFrame = len(`{"n":0,"g":0,,"c":"00000000"}`)
+	fits := 20_000 + audit.MaxMembers + shortFrame - lengths(edge(20_000))[0]
+	for over := -2; over <= 2; over++ {
+		have := lengths(edge(fits + over))
+		if len(have) != 1+min(1, max(0, over)) || have[0] > audit.MaxLine {
+			t.Errorf("%d bytes more than fit: lines of %v bytes", over, have)
+		}
 	}
 }
 

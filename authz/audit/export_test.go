@@ -13,6 +13,7 @@ var (
 
 const (
 	MaxLine      = maxLine
+	MaxMembers   = maxMembers
 	SegmentLines = segmentLines
 )
 

@@ -15,6 +15,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/sallyport-dev/sallyport/authz"
 	"github.com/sallyport-dev/sallyport/authz/audit"
 )
 
@@ -216,6 +217,38 @@ func TestADiskThatStallsFailsTheCallerInTimeAndBoundsTheQueue(t *testing.T) {
 	if len(have) != 4 || have[0] != "late" {
 		t.Errorf("log has %v", have)
 	}
+}
+
+func TestTheBytesThatWaitAreBoundedToo(t *testing.T) {
+	t.Parallel()
+	d := &disk{log: "us-defense"}
+	l := openLogs(t, d.config(t.TempDir()), "us-defense")
+	began, goOn := make(chan struct{}), make(chan struct{})
+	var once sync.Once
+	stall := func(audit.File) error { once.Do(func() { close(began) }); <-goOn; return nil }
+	d.sync.Store(&stall)
+	var wg sync.WaitGroup
+	add := func(r authz.Record) {
+		wg.Go(func() {
+			if err := l.Append(context.Background(), r); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	add(decision("first", true, "us-defense"))
+	<-began
+	big := many("big", 1_000, 30_000, true) // 30 MB
+	for i := range 2 {
+		add(big)
+		for l.Stats()["us-defense"].Queued <= i {
+			time.Sleep(time.Millisecond)
+		}
+	}
+	if err := l.Append(t.Context(), big); err == nil || !strings.Contains(err.Error(), "2 records") {
+		t.Errorf("error %v", err)
+	}
+	close(goOn)
+	wg.Wait()
 }
 
 func TestADiskAtItsReserveRefusesDecisionsAndTakesEvents(t *testing.T) {

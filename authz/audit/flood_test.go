@@ -153,3 +153,42 @@ func TestAFloodIsRefusedWhenItsCountsCannotBeRecorded(t *testing.T) {
 		t.Error("Close lost counts and did not say so")
 	}
 }
+
+func TestCountsThatFoundNoRoomAreRecordedLater(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	d := &disk{log: "gateway"}
+	c := d.config(dir)
+	c.Now, c.FloodRate, c.FloodBurst, c.MaxQueue = frozen, 1, 2, 1
+	l := openLogs(t, c)
+	began, goOn := make(chan struct{}), make(chan struct{})
+	var once sync.Once
+	stall := func(f audit.File) error { once.Do(func() { close(began) }); <-goOn; return f.Sync() }
+	d.sync.Store(&stall)
+	var wg sync.WaitGroup
+	add := func(id string) {
+		wg.Go(func() {
+			if err := l.Append(context.Background(), nobody(id, "192.0.2.1")); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	add("in the group")
+	<-began
+	add("behind it")
+	for l.Stats()["gateway"].Queued < 1 {
+		time.Sleep(time.Millisecond)
+	}
+	mustAppend(t, l, nobody("counted", "192.0.2.1"), nobody("counted", "192.0.2.1"))
+	if err := l.WriteFlood(); err == nil {
+		t.Fatal("the flood record found room")
+	}
+	close(goOn)
+	wg.Wait()
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if have := mustVerify(t, dir).Logs[0]; have.Denies != 2 || have.Counted != 2 {
+		t.Errorf("report: %+v", have)
+	}
+}
