@@ -1,6 +1,10 @@
 package world_test
 
-import "github.com/sallyport-dev/sallyport/authz"
+import (
+	"time"
+
+	"github.com/sallyport-dev/sallyport/authz"
+)
 
 // person is a subject of the demo as authz/identity makes it of the person's token.
 type person struct {
@@ -57,7 +61,10 @@ func (p person) subject(name string) authz.Subject {
 func usa(levels ...string) []authz.Clearance { return clearance("USA", levels...) }
 
 func clearance(scheme string, levels ...string) []authz.Clearance {
-	return []authz.Clearance{{Scheme: scheme, Levels: levels, Categories: map[string][]string{}}}
+	return []authz.Clearance{{
+		Scheme: scheme, Levels: levels, Categories: map[string][]string{},
+		NotBefore: authz.At(now.Add(-time.Hour)), NotAfter: authz.At(now.Add(time.Hour)),
+	}}
 }
 
 func special(c []authz.Clearance) []authz.Clearance {

@@ -83,25 +83,7 @@ _related(c, l) if c.scheme == l.scheme
 
 _related(c, _) if data.schemes[c.scheme].nation == input.subject.properties.affiliation.country
 
-# Both ends may be open (null); a missing one is unknown.
-_in_force(c) if {
-	_begun(c.not_before)
-	_lasts(c.not_after)
-}
-
-_begun(null)
-
-_begun(t) if {
-	is_string(t)
-	t <= access.time
-}
-
-_lasts(null)
-
-_lasts(t) if {
-	is_string(t)
-	access.time < t
-}
+_in_force(c) if access.within(c.not_before, c.not_after)
 
 _carriers(l, cell) := {k | some v in access.variants(l); some c in cell; some k in _carrier(v, c)}
 
