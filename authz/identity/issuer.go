@@ -11,11 +11,13 @@ import (
 	"reflect"
 	"regexp"
 	"slices"
-	"time"
 )
 
 // algorithms are those that an issuer may list: asymmetric ones only, so that no public key can ever be taken for a secret.
 var algorithms = []string{"ES256", "ES384", "PS256", "PS384", "EdDSA", "RS256"}
+
+// maxLifetime is a day: a token can't be called back, only outlived.
+const maxLifetime = 86400
 
 var (
 	subjectTypes     = []string{"person", "service", "device"}
@@ -37,7 +39,11 @@ type entry struct {
 	Types       []string `json:"types"`
 	MaxLifetime int64    `json:"max_lifetime_seconds"`
 	Grant       grant    `json:"grant"`
-	provenance
+
+	// What an auditor asks of each fact first; nothing is decided by it.
+	Source     string `json:"source"`
+	ApprovedBy string `json:"approved_by"`
+	ReviewBy   string `json:"review_by"`
 }
 
 // grant is what an issuer may say. What is not in it is cut from the subject, so the empty grant leaves nothing.
@@ -52,28 +58,18 @@ type grant struct {
 	Roles         []string           `json:"roles"`
 	Clearances    []grantClearance   `json:"clearances"`
 	Relay         map[string]string  `json:"relay"` // nation → issuer on whose behalf it speaks there
-	provenance
 }
 
 type grantAffiliation struct {
 	Kind          string   `json:"kind"`
 	Organizations []string `json:"organizations"`
 	Countries     []string `json:"countries"`
-	provenance
 }
 
 type grantClearance struct {
 	Scheme     string              `json:"scheme"`
 	Level      string              `json:"level"`
 	Categories map[string][]string `json:"categories"`
-	provenance
-}
-
-// provenance is what an auditor asks of each fact first; nothing is decided by it.
-type provenance struct {
-	Source     json.RawMessage `json:"source"`
-	ApprovedBy json.RawMessage `json:"approved_by"`
-	ReviewBy   json.RawMessage `json:"review_by"`
 }
 
 // sponsor returns on whose authority the issuer vouches in schemes of nation, "" if it may not.
@@ -137,13 +133,13 @@ func join(all map[string]*issuer, i *issuer) error {
 	return nil
 }
 
-var idForm = regexp.MustCompile(`^[a-z][a-z0-9-]{1,62}$`)
+var idForm = regexp.MustCompile(`^[a-z][a-z0-9-]{0,62}$`)
 
 // check holds the entry's form, and that a part speaks only for its tenant.
 func (i *issuer) check(tenant string, schemes map[string]*scheme) error {
 	e := i.entry
 	if !idForm.MatchString(i.id) {
-		return errors.New("id: want lower-case letters, digits and dashes, 2 to 63")
+		return errors.New("id: want lower-case letters, digits and hyphens, 1 to 63, a letter first")
 	}
 	if e.Issuer == "" || len(e.Issuer) > maxText || !printable(e.Issuer) {
 		return errors.New("issuer: want the exact iss, a printable text of 1 to 256 bytes")
@@ -162,8 +158,8 @@ func (i *issuer) check(tenant string, schemes map[string]*scheme) error {
 	if len(e.Types) == 0 {
 		return errors.New(`types: want at least one, such as "at+jwt"`)
 	}
-	if e.MaxLifetime < 1 || e.MaxLifetime > int64(7*24*time.Hour/time.Second) {
-		return fmt.Errorf("max_lifetime_seconds: want 1 to 604800, have %d", e.MaxLifetime)
+	if e.MaxLifetime < 1 || e.MaxLifetime > maxLifetime {
+		return fmt.Errorf("max_lifetime_seconds: want 1 to %d, have %d", maxLifetime, e.MaxLifetime)
 	}
 	if err := e.Grant.check(tenant, schemes); err != nil {
 		return fmt.Errorf("grant.%w", err)

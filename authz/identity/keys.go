@@ -40,9 +40,8 @@ type Keys struct {
 	stop   context.CancelFunc
 	fetch  sync.WaitGroup
 
-	mu   sync.Mutex // guards sets and closed
-	sets map[source]*keySet
-
+	mu     sync.Mutex // guards sets and closed
+	sets   map[source]*keySet
 	closed bool
 }
 
@@ -193,22 +192,21 @@ type fetched struct {
 
 type failure struct{ err error }
 
-// key returns the key of kid, without ever waiting. An unknown kid asks the fetcher to look again, so after a rotation the next
-// request finds it.
+// key returns the key of kid, without ever waiting. A kid that is not there asks the fetcher to look again, so after a rotation a
+// later request finds it.
 func (s *keySet) key(kid string) (key, error) {
 	keys := s.current()
+	if k, ok := keys[kid]; ok {
+		return k, nil
+	}
+	select {
+	case s.wanted <- struct{}{}:
+	default: // asked already
+	}
 	if keys == nil {
 		return key{}, errors.New("no current keys of this issuer")
 	}
-	k, ok := keys[kid]
-	if !ok {
-		select {
-		case s.wanted <- struct{}{}:
-		default: // asked already
-		}
-		return key{}, errors.New("unknown kid")
-	}
-	return k, nil
+	return key{}, errors.New("unknown kid")
 }
 
 // current returns the last good keys, nil if there are none or they are stale.
