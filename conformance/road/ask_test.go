@@ -71,16 +71,22 @@ func ask(t testing.TB, url string, r request) answer {
 		}
 		req.Header.Set(name, value)
 	}
-	resp, err := client.Do(req)
+	a, err := do(client, req)
 	if err != nil {
 		t.Fatal(err)
+	}
+	return a
+}
+
+// do sends a request and reads the whole answer.
+func do(c *http.Client, req *http.Request) (answer, error) {
+	resp, err := c.Do(req)
+	if err != nil {
+		return answer{}, err
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return answer{resp.StatusCode, resp.Header, string(body)}
+	return answer{resp.StatusCode, resp.Header, string(body)}, err
 }
 
 // decision is the id by which caller, records and the store's log name one decision.

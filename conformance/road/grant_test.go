@@ -2,7 +2,6 @@ package road_test
 
 import (
 	"context"
-	"io"
 	"maps"
 	"net/http"
 	"os"
@@ -70,16 +69,11 @@ func (w *world) direct(t *testing.T, r request) answer {
 			req.Header.Set(name, value)
 		}
 	}
-	resp, err := over(w.StorageSocket()).Do(req)
+	a, err := do(over(w.StorageSocket()), req)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer resp.Body.Close()
-	body, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return answer{resp.StatusCode, resp.Header, string(body)}
+	return a
 }
 
 func TestTheStoreItselfServesNothingWithoutAFreshGrantOfTheTenant(t *testing.T) {
@@ -142,7 +136,7 @@ func TestAGrantIsForOneRequestAndThirtySeconds(t *testing.T) {
 	began := time.Now()
 	a := ask(t, "http://"+envoy, request{method: http.MethodGet, path: welcome, header: map[string]string{
 		"Host": storeHost, "Authorization": "AWS4-HMAC-SHA256 Credential=any/20260101/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=00",
-		"X-Amz-Security-Token": token, "X-Amz-Date": "20260101T000000Z", "Referer": "me", "X-Sallyport-Grant": "mine", "X-Sallyport-Decision-Id": "mine",
+		"X-Amz-Security-Token": token, "X-Amz-Date": "20260101T000000Z", "Referer": "me", "X-Sallyport-Grant": "mine", "X-Sallyport-Clearance": "mine", "X-Sallyport-Decision-Id": "mine",
 		"X-Envoy-Upstream-Rq-Timeout-Ms": "999999999",
 	}})
 	if a.status != http.StatusOK {
@@ -164,7 +158,7 @@ func TestAGrantIsForOneRequestAndThirtySeconds(t *testing.T) {
 		want := headers{Account: "us-defense", ID: a.decision(), Referer: a.decision(), Hash: unsigned}
 		if d := cmp.Diff(want, headers{
 			account, strings.Join(got.header.Values("X-Sallyport-Decision-Id"), ","), strings.Join(got.header.Values("Referer"), ","),
-			got.header.Get("X-Amz-Content-Sha256"), got.header.Get("X-Sallyport-Grant"), got.header.Get("X-Envoy-Upstream-Rq-Timeout-Ms"),
+			got.header.Get("X-Amz-Content-Sha256"), got.header.Get("X-Sallyport-Grant") + got.header.Get("X-Sallyport-Clearance"), got.header.Get("X-Envoy-Upstream-Rq-Timeout-Ms"),
 		}); d != "" {
 			t.Errorf("(-want +have):\n%s", d)
 		}
