@@ -82,6 +82,15 @@ func TestSameEntryInTwoPartsIsOneIssuer(t *testing.T) {
 	}
 }
 
+func TestKeysMayComeOverHTTPFromLoopback(t *testing.T) {
+	t.Parallel()
+	for _, base := range []string{"http://127.0.0.1:9400", "http://127.9.9.9", "http://[::1]:9400", "http://localhost:9400"} {
+		if _, err := identity.New(identity.Config{Issuers: doc(issuersDoc, base), Schemes: []byte(schemesDoc)}); err != nil {
+			t.Errorf("%s: %v", base, err)
+		}
+	}
+}
+
 func TestWithoutKeysNoTokenVerifies(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

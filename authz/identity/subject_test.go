@@ -138,7 +138,7 @@ func TestClearancesAreCutToTheGrant(t *testing.T) {
 		name    string
 		who     string
 		claimed []any
-		levels  []string // of the one clearance that is left, nil if none is
+		levels  []string // of the clearances that are left, nil if none is
 		sci     []string
 		cut     []authz.Cut
 	}{
@@ -156,6 +156,10 @@ func TestClearancesAreCutToTheGrant(t *testing.T) {
 			[]authz.Cut{{Claim: "clearance", Value: clearance{"scheme": "CAN", "level": "CONFIDENTIAL", "categories": map[string][]string{}}, Why: "can does not vouch for clearances in CAN"}}},
 		{"nothing is left of a native clearance that opens only more than the grant", "sam", []any{clearance{"scheme": "USA", "native": "CODEWORD"}}, nil, nil,
 			[]authz.Cut{{Claim: "clearance", Value: clearance{"scheme": "USA", "native": "CODEWORD", "categories": map[string][]string{}}, Why: "usa vouches in USA up to SECRET"}}},
+		{"categories beside a native clearance belong to the scheme that was claimed, not to all that it opens", "moana",
+			[]any{clearance{"scheme": "NZL", "native": "PERSONNEL-CHECK", "categories": clearance{"compartment": []any{"KIWI"}}}},
+			[]string{"RESTRICTED", "IN-CONFIDENCE", "SENSITIVE"}, nil,
+			[]authz.Cut{{Claim: "clearance", Value: clearance{"scheme": "NZL", "native": "PERSONNEL-CHECK", "categories": map[string][]string{"compartment": {"KIWI"}}}, Why: "nzl does not vouch for these categories of NZL"}}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			got, err := w.verifier.Verify(context.Background(), bearer(w.token(c.who, map[string]any{"clearances": c.claimed, "tenant": absent, "affiliation": absent, "nationalities": absent,
@@ -167,10 +171,33 @@ func TestClearancesAreCutToTheGrant(t *testing.T) {
 			for _, k := range got.Properties.Clearances {
 				levels, sci = append(levels, k.Levels...), append(sci, k.Categories["sci"]...)
 			}
+			if c.levels == nil && len(got.Properties.Clearances) > 0 {
+				t.Errorf("a clearance without levels is left: %+v", got.Properties.Clearances)
+			}
 			if diff := cmp.Diff([]any{c.levels, c.sci, c.cut}, []any{levels, sci, got.Properties.Cut}); diff != "" {
 				t.Errorf("levels, categories and cuts (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+func TestAffiliationIsOneThatTheGrantNamesWhole(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	for _, a := range []authz.Affiliation{
+		{Kind: "partner", Organization: "us-defense", Country: "USA"},
+		{Kind: "provider", Organization: "us-defense", Country: "USA"},
+		{Kind: "tenant", Organization: "fr-space", Country: "USA"},
+		{Kind: "tenant", Organization: "us-defense", Country: "GBR"},
+	} {
+		got, err := w.verifier.Verify(context.Background(), bearer(w.token("sam", map[string]any{"affiliation": a})))
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := []authz.Cut{{Claim: "affiliation", Value: a.Kind + "/" + a.Organization + "/" + a.Country, Why: "usa does not vouch for this affiliation"}}
+		if diff := cmp.Diff(want, got.Properties.Cut); diff != "" || got.Properties.Affiliation != nil {
+			t.Errorf("%v is left as %v, cuts (-want +got):\n%s", a, got.Properties.Affiliation, diff)
+		}
 	}
 }
 

@@ -39,6 +39,7 @@ const schemesDoc = `{
   "FRA": {"nation": "FRA", "levels": [{"id": "SECRET", "hierarchy": 1}, {"id": "TRES SECRET", "hierarchy": 2}],
     "tag_sets": {"special": {"type": "restrictive", "values": [{"id": "FRANCE", "nationalities": ["FRA"], "operator_law": ["FRA"]}]}}},
   "NZL": {"nation": "NZL", "levels": [{"id": "RESTRICTED", "hierarchy": 1}, {"id": "CONFIDENTIAL", "hierarchy": 2}],
+    "tag_sets": {"compartment": {"type": "restrictive", "values": ["KIWI"]}},
     "native_clearances": {"PERSONNEL-CHECK": {"opens": {"NZL": ["RESTRICTED"], "NZL-POLICY": ["IN-CONFIDENCE", "SENSITIVE"]}}}},
   "NZL-POLICY": {"nation": "NZL", "levels": [{"id": "IN-CONFIDENCE", "hierarchy": 1}, {"id": "SENSITIVE", "hierarchy": 2}]},
   "CAN": {"nation": "CAN", "levels": [{"id": "CONFIDENTIAL", "hierarchy": 1}],
@@ -171,7 +172,7 @@ type world struct {
 	now      time.Time
 }
 
-func newWorld(t *testing.T) *world {
+func newWorld(t testing.TB) *world {
 	t.Helper()
 	w := &world{keys: map[string]signingKey{"usa": usaKeys()["ES256"]}, now: noon}
 	published := map[string][]any{}
@@ -203,7 +204,7 @@ func newWorld(t *testing.T) *world {
 	return w
 }
 
-func newVerifier(t *testing.T, base string, keys *identity.Keys, now func() time.Time) *identity.Verifier {
+func newVerifier(t testing.TB, base string, keys *identity.Keys, now func() time.Time) *identity.Verifier {
 	t.Helper()
 	v, err := identity.New(identity.Config{
 		Tenants: doc(tenantsDoc, base), Issuers: doc(issuersDoc, base), Schemes: json.RawMessage(schemesDoc),
@@ -259,7 +260,7 @@ func bearer(token string) authz.Request {
 }
 
 // refused returns the reason and detail that a request was refused for, "" if it was not.
-func refused(t *testing.T, v *identity.Verifier, req authz.Request) (authz.Reason, string) {
+func refused(t testing.TB, v *identity.Verifier, req authz.Request) (authz.Reason, string) {
 	t.Helper()
 	s, err := v.Verify(context.Background(), req)
 	if err == nil {
