@@ -1,5 +1,6 @@
 // Package grant turns a decision into the sealed credential that an upstream wants to see, before anything is recorded; only
-// authz.Commit opens it. For S3 that is AWS Signature Version 4 over the canonical request that was judged.
+// authz.Commit opens it. For S3 that is AWS Signature Version 4 over the canonical request that was judged; for a service a JWS of
+// everything that was judged, with presigned URLs in it (package service verifies it).
 //
 // Invariants: a credential names its upstream, its account is the tenant's own and never root, and it lives Lifetime. What
 // cannot be made is system.grant_unavailable, a deny.
@@ -15,7 +16,6 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -118,10 +118,7 @@ func (s *Storage) Prepare(u authz.Upstream, decisionID string, now, authority ti
 		authz.HeaderField{Name: "x-sallyport-decision-id", Value: decisionID},
 		authz.HeaderField{Name: "x-envoy-upstream-rq-timeout-ms", Value: strconv.FormatInt(left.Milliseconds(), 10)},
 	)
-	remove := slices.DeleteFunc(slices.Clone(u.Remove), func(n string) bool { // Envoy removes after it sets
-		return slices.ContainsFunc(set, func(f authz.HeaderField) bool { return f.Name == n })
-	})
-	return authz.Seal(authz.Credential{Set: set, Remove: remove}), nil
+	return authz.Seal(authz.Credential{Set: set, Remove: without(u.Remove, set)}), nil
 }
 
 // sign returns authorization, x-amz-date and x-amz-content-sha256 for u.

@@ -1,7 +1,7 @@
 // Package resource turns an HTTP request into the accesses it would perform, each with the catalogue row that governs it.
 //
 // Two halves meet here. An adapter, one a protocol, reads the request and says what it touches (authz/resource/s3: which verbs
-// on which bucket and key). The Catalogue knows which row of which tenant governs a path, and copies that row into the access.
+// on which bucket and key; authz/resource/jobs: which queue, module, inputs and outputs). The Catalogue knows which row of which tenant governs a path, and copies that row into the access.
 // Which adapter reads a request is said by the route's context extension "service", which Envoy's configuration sets and no
 // client can.
 //
@@ -20,6 +20,7 @@ import (
 	"fmt"
 
 	"github.com/sallyport-dev/sallyport/authz"
+	"github.com/sallyport-dev/sallyport/authz/resource/jobs"
 	"github.com/sallyport-dev/sallyport/authz/resource/s3"
 )
 
@@ -67,6 +68,12 @@ func (c *Catalogue) Resolve(req authz.Request) (authz.Resolution, error) {
 			return authz.Resolution{}, err
 		}
 		return c.resolveS3(call)
+	case "jobs":
+		call, err := jobs.Parse(req)
+		if err != nil {
+			return authz.Resolution{}, err
+		}
+		return c.resolveJob(call)
 	default:
 		return authz.Resolution{}, authz.Refuse(authz.RequestUnsupported, fmt.Sprintf("no adapter for the route's service %q", service))
 	}
@@ -81,8 +88,7 @@ func (c *Catalogue) resolveS3(call s3.Call) (authz.Resolution, error) {
 			kind, governing = "bucket", c.rows.under(t.Path, c.limits.Accesses+1)
 		}
 		if len(res.Accesses)+len(governing) > c.limits.Accesses {
-			return authz.Resolution{}, authz.Refuse(authz.RequestUnsupported,
-				fmt.Sprintf("%s touches more than %d rows or objects (limits.accesses)", call.Operation, c.limits.Accesses))
+			return authz.Resolution{}, c.tooMany(call.Operation)
 		}
 		for _, row := range governing {
 			res.Accesses = append(res.Accesses, authz.Access{
@@ -90,7 +96,7 @@ func (c *Catalogue) resolveS3(call s3.Call) (authz.Resolution, error) {
 					Protocol:      "s3",
 					Operation:     call.Operation,
 					RequestLabels: []authz.Label{},
-					From:          c.origins(t.From),
+					From:          c.from(t.From),
 					To:            c.to(t.To),
 				}},
 				Resource: authz.Resource{Type: kind, ID: "s3://" + t.Path, Properties: *row},
@@ -101,13 +107,21 @@ func (c *Catalogue) resolveS3(call s3.Call) (authz.Resolution, error) {
 	return res, nil
 }
 
-// origins returns the whole source that flows into what is written, or "known to be none".
-func (c *Catalogue) origins(path string) []authz.Origin {
+func (c *Catalogue) tooMany(operation string) error {
+	return authz.Refuse(authz.RequestUnsupported,
+		fmt.Sprintf("%s touches more than %d rows or objects (limits.accesses)", operation, c.limits.Accesses))
+}
+
+// from returns the whole source that flows into what is written, or "known to be none".
+func (c *Catalogue) from(path string) []authz.Origin {
 	if path == "" {
 		return []authz.Origin{}
 	}
-	row := c.rows.of(path)
-	return []authz.Origin{{Row: row.Row, Tenant: row.Tenant, Owner: row.Owner, Labels: row.Labels, Constraints: row.Constraints}}
+	return []authz.Origin{origin(c.rows.of(path))}
+}
+
+func origin(row *authz.ResourceProperties) authz.Origin {
+	return authz.Origin{Row: row.Row, Tenant: row.Tenant, Owner: row.Owner, Labels: row.Labels, Constraints: row.Constraints}
 }
 
 // to returns where the data goes: to the client, or into the object at path.

@@ -21,6 +21,8 @@ type rows struct {
 	ids    []string // sorted
 	props  []*authz.ResourceProperties
 	parent []int // index of the longest proper prefix among ids, -1 if there is none
+
+	queues map[string]*authz.ResourceProperties // by the queue's name, without job:
 }
 
 // none is what is known of a path that no row governs: nothing.
@@ -30,6 +32,14 @@ var none = &authz.ResourceProperties{}
 func (r *rows) of(path string) *authz.ResourceProperties {
 	if i := r.longest(path); i >= 0 {
 		return r.props[i]
+	}
+	return none
+}
+
+// queue returns the row of the queue of that name, or none.
+func (r *rows) queue(name string) *authz.ResourceProperties {
+	if p, ok := r.queues[name]; ok {
+		return p
 	}
 	return none
 }
@@ -89,6 +99,7 @@ func parseRows(tenants json.RawMessage) (*rows, error) {
 	var problems []error
 	owner := map[string]string{} // bucket → tenant
 	byID := map[string]*authz.ResourceProperties{}
+	queues := map[string]*authz.ResourceProperties{}
 	for _, tenant := range slices.Sorted(maps.Keys(parts)) {
 		for _, id := range slices.Sorted(maps.Keys(parts[tenant].Catalogue.Rows)) {
 			key := fmt.Sprintf("tenants.%s.catalogue.rows[%q]", tenant, id)
@@ -97,8 +108,15 @@ func parseRows(tenants json.RawMessage) (*rows, error) {
 				problems = append(problems, fmt.Errorf("%s: %w", key, err))
 				continue
 			}
-			if data.Service == "jobs" && strings.HasPrefix(id, "job:") {
-				continue // a queue is no place in the store: no S3 path starts with its id
+			if queue, ok := strings.CutPrefix(id, "job:"); ok && data.Service == "jobs" {
+				if err := s3.CheckBucket(queue); err != nil {
+					problems = append(problems, fmt.Errorf("%s: queue: %w", key, err))
+				} else if other, taken := queues[queue]; taken {
+					problems = append(problems, fmt.Errorf("%s: is a row of tenant %s too: a queue has one tenant", key, *other.Tenant))
+				} else {
+					queues[queue] = properties(tenant, id, data)
+				}
+				continue // no place in the store: no S3 path starts with its id
 			}
 			if data.Service != "s3" {
 				problems = append(problems, fmt.Errorf("%s: service %q: want s3, or jobs for a row job:<queue>", key, data.Service))
@@ -120,7 +138,7 @@ func parseRows(tenants json.RawMessage) (*rows, error) {
 	if len(problems) > 0 {
 		return nil, errors.Join(problems...)
 	}
-	return index(byID), nil
+	return index(byID, queues), nil
 }
 
 // properties copies a row. A label that is written without categories, nation tags, handling tags or alternatives has none: a
@@ -155,8 +173,8 @@ func whole(l authz.Label) authz.Label {
 }
 
 // index sorts rows and finds each one's parent: the ids that are a prefix of the one at hand form a stack.
-func index(byID map[string]*authz.ResourceProperties) *rows {
-	r := &rows{ids: slices.Sorted(maps.Keys(byID))}
+func index(byID, queues map[string]*authz.ResourceProperties) *rows {
+	r := &rows{ids: slices.Sorted(maps.Keys(byID)), queues: queues}
 	var stack []int
 	for i, id := range r.ids {
 		for len(stack) > 0 && !strings.HasPrefix(id, r.ids[stack[len(stack)-1]]) {

@@ -38,7 +38,7 @@ func parseAddress(req authz.Request) (address, error) {
 	default:
 		a.bucket, a.key, a.slash = strings.Cut(rest, "/")
 	}
-	if err := checkBucket(a.bucket); err != nil {
+	if err := CheckBucket(a.bucket); err != nil {
 		return address{}, ambiguous("path: %v", err)
 	}
 	if err := checkPrefix(a.key); err != nil {
@@ -91,7 +91,7 @@ func bucketOfHost(host, domains string) (string, error) {
 		if name == domain {
 			return "", nil
 		}
-		if label, found := strings.CutSuffix(name, "."+domain); found && checkBucket(label) == nil {
+		if label, found := strings.CutSuffix(name, "."+domain); found && CheckBucket(label) == nil {
 			return label, nil
 		}
 	}
@@ -126,7 +126,7 @@ func copySource(value string) (string, error) {
 		return "", ambiguous("header x-amz-copy-source: %q would name a version if it were decoded first", path)
 	}
 	name, key, _ := strings.Cut(path, "/")
-	if err := checkBucket(name); err != nil {
+	if err := CheckBucket(name); err != nil {
 		return "", ambiguous("header x-amz-copy-source: %v", err)
 	}
 	if err := checkKey(key); err != nil {

@@ -19,8 +19,8 @@ var refusedHeaders = []string{
 	"upgrade",               // not a request any more once it is answered
 }
 
-// checkHeaders holds every header of req to what is the same for all operations.
-func checkHeaders(headers authz.Headers) error {
+// CheckHeaders holds every header of a request to what is the same for all operations, and for jobs (authz/resource/jobs).
+func CheckHeaders(headers authz.Headers) error {
 	seen := make(map[string]bool, len(headers))
 	for _, h := range headers {
 		if h.Name == "" || strings.Trim(h.Name, "abcdefghijklmnopqrstuvwxyz0123456789-.!#$%&'*^`|~+") != "" {

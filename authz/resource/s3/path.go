@@ -126,9 +126,9 @@ func private(segment string) bool {
 	return strings.HasPrefix(lower, ".sgw") || strings.Contains(lower, ".sgwtmp")
 }
 
-// checkBucket reports what is wrong with a bucket's name. S3 allows dots too; they are refused, because a name with dots is not
-// one label of a host name.
-func checkBucket(name string) error {
+// CheckBucket reports what is wrong with a bucket's name. S3 allows dots too; they are refused, because a name with dots is not
+// one label of a host name. Queues of jobs are named like buckets.
+func CheckBucket(name string) error {
 	ok := len(name) >= 3 && len(name) <= 63 && name[0] != '-' && name[len(name)-1] != '-'
 	for _, c := range []byte(name) {
 		ok = ok && (c == '-' || alphanumeric(c) && (c < 'A' || c > 'Z'))
@@ -143,7 +143,7 @@ func SplitRow(id string) (bucketName string, err error) {
 	if !found || prefix != "" && !strings.HasSuffix(prefix, "/") {
 		return "", fmt.Errorf("row %q: want bucket/ or bucket/prefix/", id)
 	}
-	if err := checkBucket(name); err != nil {
+	if err := CheckBucket(name); err != nil {
 		return "", err
 	}
 	return name, checkPrefix(prefix)
