@@ -33,12 +33,13 @@ const commitTimeout = time.Second
 // eventTimeout bounds the record of an event, which nobody waits for at Envoy.
 const eventTimeout = 10 * time.Second
 
-// Config is what a Server is made of. All fields are required but Insecure.
+// Config is what a Server is made of. All fields are required but Services and Insecure.
 type Config struct {
 	ID       string
 	Enclaves []string
 	Keys     *identity.Keys
 	Storage  *grant.Storage
+	Services *grant.Services // nil grants nothing for services
 	Log      Log
 	Metrics  *metrics.Metrics
 	Logger   *slog.Logger
@@ -131,9 +132,22 @@ func (s *Server) judge(ctx context.Context, d *decision) (sealed authz.Sealed, e
 	if err := d.denied(); err != nil {
 		return authz.Sealed{}, err
 	}
-	sealed, err = s.c.Storage.Prepare(resolution.Upstream, d.id, d.now, subject.Evidence.Expires.Time)
+	sealed, err = s.prepare(d)
 	timed("prepare")
 	return sealed, err
+}
+
+// prepare seals what d's upstream wants to see.
+func (s *Server) prepare(d *decision) (authz.Sealed, error) {
+	authority := d.subject.Evidence.Expires.Time
+	switch service := d.resolution.Service; {
+	case service == "s3":
+		return s.c.Storage.Prepare(d.resolution.Upstream, d.id, d.now, authority)
+	case service == "jobs" && s.c.Services != nil:
+		return s.c.Services.Prepare(d.resolution, d.subject.ID, d.id, d.now, authority)
+	default:
+		return authz.Sealed{}, authz.Refuse(authz.SystemGrantUnavailable, "this gateway makes no grants for "+service)
+	}
 }
 
 // commit is authz.Commit, whose log may panic: then nobody knows what is recorded.

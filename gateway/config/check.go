@@ -14,7 +14,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-const maxSecret = 4096
+const (
+	maxSecret = 4096
+	maxKeySet = 64 << 10
+)
 
 // Check reports, as an *Errors, every way in which this machine is not as c says: files and folders that are missing, that the
 // gateway may not use, or that others may. It changes nothing.
@@ -28,6 +31,11 @@ func (c Config) Check() error {
 	s := c.Grants.Storage
 	for _, tenant := range slices.Sorted(maps.Keys(s.Credentials)) {
 		v.secret("grants.storage.credentials."+tenant+".secret_key_file", s.Credentials[tenant].SecretKeyFile)
+	}
+	if g := c.Grants.Services; g.Enabled() {
+		if _, what, do := readPrivate(g.KeyFile, maxKeySet); what != "" {
+			v.refuse("grants.services.key_file", what, do)
+		}
 	}
 	// The folder is not made here: a log folder that is not there is more likely a disk that is not mounted.
 	v.folder("audit.directory", c.Audit.Directory, unix.R_OK|unix.W_OK|unix.X_OK, "make it, on the disk that is meant to keep the logs")
@@ -97,23 +105,41 @@ func ReadSecret(path string) (string, error) {
 	return secret, nil
 }
 
+// ReadKeySet returns the content of a file of private keys, which must be closed to group and others.
+func ReadKeySet(path string) ([]byte, error) {
+	b, what, do := readPrivate(path, maxKeySet)
+	if what != "" {
+		return nil, problems{{What: what, Do: do}}.err()
+	}
+	return b, nil
+}
+
 func readSecret(path string) (secret, what, do string) {
-	b, mode, err := readFile(path, maxSecret)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return "", "there is no file " + quote(path), "make it, with mode 0600, as a file of the gateway's user"
-	case errors.Is(err, errNotRegular):
-		return "", quote(path) + " is not a regular file", "name the secret's own file"
-	case errors.Is(err, errTooLong):
-		return "", fmt.Sprintf("%s is longer than %d bytes", quote(path), maxSecret), "write only the secret into it"
-	case err != nil:
-		return "", quote(path) + " can't be read: " + cause(err), "make it a file of the gateway's user"
-	case mode&0o077 != 0:
-		return "", fmt.Sprintf("%s has mode %04o, so others can read or change the secret", quote(path), mode), "chmod 0600 it"
+	b, what, do := readPrivate(path, maxSecret)
+	if what != "" {
+		return "", what, do
 	}
 	secret = strings.TrimSuffix(strings.TrimSuffix(string(b), "\n"), "\r")
 	if secret == "" || strings.ContainsFunc(secret, func(r rune) bool { return r <= ' ' || r > '~' }) {
 		return "", quote(path) + " does not hold one line of visible ASCII", "write only the secret into it"
 	}
 	return secret, "", ""
+}
+
+// readPrivate returns what a file holds that nobody but its owner may read or change.
+func readPrivate(path string, limit int64) (content []byte, what, do string) {
+	b, mode, err := readFile(path, limit)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, "there is no file " + quote(path), "make it, with mode 0600, as a file of the gateway's user"
+	case errors.Is(err, errNotRegular):
+		return nil, quote(path) + " is not a regular file", "name the secret's own file"
+	case errors.Is(err, errTooLong):
+		return nil, fmt.Sprintf("%s is longer than %d bytes", quote(path), limit), "write only the secret into it"
+	case err != nil:
+		return nil, quote(path) + " can't be read: " + cause(err), "make it a file of the gateway's user"
+	case mode&0o077 != 0:
+		return nil, fmt.Sprintf("%s has mode %04o, so others can read or change the secret", quote(path), mode), "chmod 0600 it"
+	}
+	return b, "", ""
 }

@@ -52,7 +52,8 @@ type Bundle struct {
 
 // Grants are the upstreams that the gateway makes credentials for.
 type Grants struct {
-	Storage Storage `yaml:"storage"`
+	Storage  Storage  `yaml:"storage"`
+	Services Services `yaml:"services,omitempty"` // may be left out
 }
 
 // Storage is an S3 store behind Envoy.
@@ -69,6 +70,17 @@ type Credential struct {
 	AccessKey     string `yaml:"access_key"`
 	SecretKeyFile string `yaml:"secret_key_file"`
 }
+
+// Services are services behind Envoy that take signed grants, such as a job service. Without them, none gets one.
+type Services struct {
+	Audience string        `yaml:"audience"` // as in the route's context extensions
+	Issuer   string        `yaml:"issuer"`   // what the services know this gateway by
+	KeyFile  string        `yaml:"key_file"` // private JWK set, of which the first key signs
+	TTL      time.Duration `yaml:"ttl"`      // of a grant
+}
+
+// Enabled reports whether the file has the section.
+func (s Services) Enabled() bool { return s != (Services{}) }
 
 // Audit is where the decision logs are kept.
 type Audit struct {

@@ -46,6 +46,9 @@ func (c Config) Validate() error {
 	v.bundle(c.Bundle)
 	v.enclaves(c.Enclaves)
 	v.storage(c.Grants.Storage)
+	if c.Grants.Services.Enabled() || c.where["grants.services"] != "" {
+		v.services(c.Grants)
+	}
 	v.path("audit.directory", c.Audit.Directory)
 	v.choice("audit.durability", c.Audit.Durability, durabilities)
 	if n := c.Limits.Accesses; n < 1 || n > 1000 {
@@ -203,6 +206,20 @@ func (v *validator) storage(s Storage) {
 	}
 	v.form(key+".region", s.Region, regionForm)
 	v.credentials(key+".credentials", s.Credentials)
+}
+
+func (v *validator) services(g Grants) {
+	const key = "grants.services"
+	s := g.Services
+	v.form(key+".audience", s.Audience, idForm)
+	if s.Audience != "" && s.Audience == g.Storage.Audience {
+		v.refuse(key+".audience", quote(s.Audience)+" is that of grants.storage too", "name the service otherwise, here and in its route")
+	}
+	v.form(key+".issuer", s.Issuer, idForm)
+	v.path(key+".key_file", s.KeyFile)
+	if s.TTL < time.Second || s.TTL > 30*time.Second || s.TTL%time.Second != 0 {
+		v.refuse(key+".ttl", s.TTL.String()+" is no number of whole seconds from 1s to 30s", "choose 30s, or less")
+	}
 }
 
 // credentials refuses two tenants with one account: the store could then not keep them apart, which is its part of the work.

@@ -57,6 +57,10 @@ func serve(ctx context.Context, c config.Config, stderr io.Writer) (err error) {
 	if err != nil {
 		return fail(exitUsage, err)
 	}
+	services, err := newServices(c, storage)
+	if err != nil {
+		return fail(exitUsage, err)
+	}
 	checks, web, err := listen(c, logger)
 	if err != nil {
 		return fail(exitUsage, err)
@@ -79,7 +83,7 @@ func serve(ctx context.Context, c config.Config, stderr io.Writer) (err error) {
 	m.IssuerAges(keys.Ages)
 	m.Insecure(c.Insecure())
 	server := gateway.New(gateway.Config{
-		ID: c.ID, Enclaves: c.Enclaves, Keys: keys, Storage: storage, Log: logs, Metrics: m, Logger: logger,
+		ID: c.ID, Enclaves: c.Enclaves, Keys: keys, Storage: storage, Services: services, Log: logs, Metrics: m, Logger: logger,
 		MaxAccesses: c.Limits.Accesses, DecisionTimeout: c.Limits.DecisionTimeout, Insecure: c.Insecure(),
 	})
 	defer server.Close()
@@ -114,6 +118,19 @@ func newStorage(c config.Config) (*grant.Storage, error) {
 	return grant.NewStorage(grant.StorageConfig{
 		Audience: s.Audience, Endpoint: s.Endpoint, Host: s.Host, Region: s.Region, Accounts: accounts,
 	})
+}
+
+// newServices returns nil where the config has no grants.services.
+func newServices(c config.Config, storage *grant.Storage) (*grant.Services, error) {
+	s := c.Grants.Services
+	if !s.Enabled() {
+		return nil, nil
+	}
+	keys, err := config.ReadKeySet(s.KeyFile)
+	if err != nil {
+		return nil, fmt.Errorf("grants.services.key_file: %w", err)
+	}
+	return grant.NewServices(grant.ServicesConfig{Audience: s.Audience, Issuer: s.Issuer, Keys: keys, TTL: s.TTL, Storage: storage})
 }
 
 // listen opens both listeners, Envoy's first.
