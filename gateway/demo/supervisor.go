@@ -145,7 +145,8 @@ func (r *runner) command() (*exec.Cmd, error) {
 	}
 	defer log.Close()
 	cmd := exec.Command(r.argv[0], r.argv[1:]...)
-	cmd.Env, cmd.Stdout, cmd.Stderr, cmd.SysProcAttr = r.env, log, log, ownGroup()
+	cmd.Env = append([]string{}, r.env...) // nil would inherit all
+	cmd.Stdout, cmd.Stderr, cmd.SysProcAttr = log, log, ownGroup()
 	if r.extra != nil {
 		f, err := r.extra()
 		if err != nil {
