@@ -19,6 +19,8 @@ import (
 const (
 	maxCheckBytes  = 1 << 20         // of one CheckRequest; bodies are at most 256 KiB
 	healthInterval = 2 * time.Second // between looks at readiness for grpc.health.v1
+	keysWait       = 2 * time.Second // for the issuers' first keys, before checks are taken
+	keysInterval   = 5 * time.Millisecond
 )
 
 // Serve answers on both listeners until ctx ends, then drains: no new checks, those under way get drain to finish, and a stop
@@ -41,7 +43,10 @@ func (s *Server) Serve(ctx context.Context, checks, http1 net.Listener, mark str
 	}
 
 	failed := make(chan error, 2)
-	go func() { failed <- fmt.Errorf("listen.extauthz: %w", rpc.Serve(checks)) }()
+	go func() {
+		s.awaitKeys(ctx)
+		failed <- fmt.Errorf("listen.extauthz: %w", rpc.Serve(checks))
+	}()
 	go func() { failed <- fmt.Errorf("listen.http: %w", web.Serve(http1)) }()
 	watched := make(chan struct{})
 	watch, stopWatching := context.WithCancel(ctx)
@@ -59,6 +64,20 @@ func (s *Server) Serve(ctx context.Context, checks, http1 net.Listener, mark str
 	s.drain(rpc, drain)
 	web.Close()
 	return errors.Join(err, s.Event(context.WithoutCancel(ctx), "stop", nil))
+}
+
+// awaitKeys waits for the keys of every issuer, for at most keysWait: a gateway that has just started would else call good tokens
+// invalid, while one that does not answer yet is a 503 at Envoy. An issuer that stays away is no reason to keep the others out.
+func (s *Server) awaitKeys(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, keysWait)
+	defer cancel()
+	for s.c.Keys.Ready() != nil {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(keysInterval):
+		}
+	}
 }
 
 // drain lets checks under way finish, for at most d.
