@@ -7,43 +7,67 @@ import (
 	"net/url"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
 )
 
-// maskedLog returns the end of a pipe that the S3 server writes its access log to, and appends the lines that come out of it to the
-// file at path: one for each request, without signatures, which the server would print with a presigned URL's query.
-func maskedLog(path string) (*os.File, error) {
-	log, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
-	if err != nil {
-		return nil, err
+// probeReferer is by what the gateway's own probes of the store are known.
+const probeReferer = "readiness-probe"
+
+// accessLog returns the end of a pipe that the S3 server writes its access log to. The lines that come out of it, one for each
+// request, are appended to requests, or to probes if the gateway only asked whether the store is well, without signatures, which
+// the server would print with a presigned URL's query.
+func accessLog(requests, probes string) (*os.File, error) {
+	var logs [2]*os.File
+	for i, path := range []string{requests, probes} {
+		f, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+		if err != nil {
+			logs[0].Close() // nil has nothing to close
+			return nil, err
+		}
+		logs[i] = f
 	}
 	r, w, err := os.Pipe()
 	if err != nil {
-		log.Close()
+		logs[0].Close()
+		logs[1].Close()
 		return nil, err
 	}
 	go func() {
-		defer log.Close()
+		defer logs[0].Close()
+		defer logs[1].Close()
 		defer r.Close()
-		maskLines(r, log)
+		sortLines(r, logs[0], logs[1])
 	}()
 	return w, nil
 }
 
-// maskLines copies lines to w until r ends. It goes on reading when w fails, since the server would wait for us.
-func maskLines(r io.Reader, w io.Writer) {
+// sortLines copies lines to requests or probes until r ends. It goes on reading when they fail, since the server would wait for us.
+func sortLines(r io.Reader, requests, probes io.Writer) {
 	lines := bufio.NewReaderSize(r, 64<<10)
 	for {
 		line, err := lines.ReadBytes('\n')
-		if len(line) > 0 && !bytes.HasPrefix(line, []byte("log starts ")) {
-			w.Write(mask(line))
+		switch {
+		case len(line) == 0 || bytes.HasPrefix(line, []byte("log starts ")):
+		case isProbe(line):
+			probes.Write(mask(line))
+		default:
+			requests.Write(mask(line))
 		}
 		if err != nil {
 			return
 		}
 	}
+}
+
+// isProbe reports whether a line is about a probe of the gateway. It asks for the buckets, which no client may, so the line's second
+// field is no bucket; the referer alone could be a word of somebody's key.
+func isProbe(line []byte) bool {
+	fields := bytes.Fields(line)
+	return len(fields) > 1 && string(fields[1]) == "-" &&
+		slices.ContainsFunc(fields, func(f []byte) bool { return string(f) == probeReferer })
 }
 
 // query is the query of a request line, up to the space that ends it.

@@ -27,24 +27,35 @@ func TestNoSignatureStaysInTheStoresLog(t *testing.T) {
 	}
 }
 
-func TestOneLineForEachRequestAndNoneForTheServerItself(t *testing.T) {
-	var out strings.Builder
-	maskLines(strings.NewReader("log starts 2026\na /1 200\nlog starts again\nb /2?Signature=x 403\ntorn"), &out)
-	if diff := cmp.Diff("a /1 200\nb /2?*** 403\ntorn", out.String()); diff != "" {
-		t.Errorf("(-want +have):\n%s", diff)
+func TestALineForEachRequestAndTheGatewaysOwnProbesApart(t *testing.T) {
+	line := func(bucket, key, referer string) string {
+		return "us-defense " + bucket + " [24/Nov/2026:09:00:00 +0000] 0.0.0.0 us-defense REQ s3 " + key + " /uri 200 - 1 1 1 1 " + referer + " curl\n"
+	}
+	var (
+		probe = line("-", "-", probeReferer)
+		read  = line("b", "k", strings.Repeat("0", 32))
+		liar  = line("b", "a "+probeReferer+" b", strings.Repeat("1", 32))
+	)
+	var requests, probes strings.Builder
+	sortLines(strings.NewReader("log starts 2026\n"+probe+read+"log starts again\n"+liar+probe+"b /2?Signature=x 403\ntorn"), &requests, &probes)
+	if diff := cmp.Diff(read+liar+"b /2?*** 403\ntorn", requests.String()); diff != "" {
+		t.Errorf("requests (-want +have):\n%s", diff)
+	}
+	if diff := cmp.Diff(probe+probe, probes.String()); diff != "" {
+		t.Errorf("probes (-want +have):\n%s", diff)
 	}
 }
 
 func TestTheServerNeverWaitsForALogThatCannotBeWritten(t *testing.T) {
 	r, w := io.Pipe()
 	r.Close()
-	maskLines(strings.NewReader(strings.Repeat("line\n", 1000)), w) // returns
+	sortLines(strings.NewReader(strings.Repeat("line\n", 1000)), w, w) // returns
 }
 
 func TestTheLogOutlivesTheServer(t *testing.T) {
 	path := t.TempDir() + "/access.log"
 	for _, line := range []string{"first\n", "second\n"} {
-		w, err := maskedLog(path)
+		w, err := accessLog(path, t.TempDir()+"/probes.log")
 		if err != nil {
 			t.Fatal(err)
 		}

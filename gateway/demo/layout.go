@@ -83,8 +83,11 @@ func (l Layout) Storage() string { return l.path("storage") }
 // EnvoyAccessLog has one JSON line for each request that Envoy ended.
 func (l Layout) EnvoyAccessLog() string { return l.path("logs", "envoy-access.jsonl") }
 
-// StorageAccessLog has one line for each request that reached the store.
+// StorageAccessLog has one line for each request that reached the store, other than the gateway's own probes.
 func (l Layout) StorageAccessLog() string { return l.path("logs", "storage-access.log") }
+
+// storageProbeLog has the probes.
+func (l Layout) storageProbeLog() string { return l.path("logs", "storage-probes.log") }
 
 // log is the log of a part itself.
 func (l Layout) log(part string) string { return l.path("logs", part+".log") }

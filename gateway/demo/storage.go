@@ -64,7 +64,7 @@ func (s store) part(versitygw string) part {
 		env:     []string{"ROOT_ACCESS_KEY=" + s.root.AccessKeyID, "ROOT_SECRET_KEY=" + s.root.SecretAccessKey},
 		sockets: []string{l.StorageSocket(), l.storageAdminSocket()},
 		log:     l.log("storage"),
-		extra:   func() (*os.File, error) { return maskedLog(l.StorageAccessLog()) },
+		extra:   func() (*os.File, error) { return accessLog(l.StorageAccessLog(), l.storageProbeLog()) },
 		ready: func(ctx context.Context) error {
 			return errors.Join(dial(ctx, l.StorageSocket()), dial(ctx, l.storageAdminSocket()))
 		},

@@ -86,7 +86,7 @@ func (s *supervisor) start(ctx context.Context, p part) error {
 	}
 	if err != nil {
 		end()
-		return environment("%s did not start: %w%s", p.name, err, lastWords(p.log))
+		return &EnvironmentError{Err: &PartError{part: p.name, err: err, lastWords: lastWords(p.log)}}
 	}
 	if p.provision == nil {
 		return nil
@@ -263,6 +263,29 @@ func report(c chan<- error, err error) {
 	case c <- err:
 	default:
 	}
+}
+
+// PartError, inside an EnvironmentError, says that a part could not be started.
+type PartError struct {
+	part, lastWords string
+	err             error
+}
+
+// Error returns why, with what the part said last.
+func (e *PartError) Error() string {
+	return fmt.Sprintf("%s did not start: %v%s", e.part, e.err, e.lastWords)
+}
+
+// Unwrap returns the error inside.
+func (e *PartError) Unwrap() error { return e.err }
+
+// ExitCode returns what the part ended with, and 0 if it did not end by itself.
+func (e *PartError) ExitCode() int {
+	var exit *exec.ExitError
+	if !errors.As(e.err, &exit) {
+		return 0
+	}
+	return max(0, exit.ExitCode())
 }
 
 // lastWords returns the last line of a part's log, for an error that would else send the user searching.

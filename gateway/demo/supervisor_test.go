@@ -87,6 +87,9 @@ func TestAPartThatEndsBeforeItIsReadyIsAnErrorWithItsLastWords(t *testing.T) {
 	p.ready = func(context.Context) error { return errors.New("not yet") }
 	err := s.start(t.Context(), p)
 	wantEnvironment(t, err, "sallyport did not start: it ended: exit status 2: sallyport.yaml:3: unknown key (more in "+p.log+")")
+	if part := (*PartError)(nil); !errors.As(err, &part) || part.ExitCode() != 2 {
+		t.Errorf("want the part's own exit code, 2, in %#v", err)
+	}
 }
 
 func TestAPartThatIsMissingIsAnError(t *testing.T) {
@@ -95,7 +98,11 @@ func TestAPartThatIsMissingIsAnError(t *testing.T) {
 	defer s.stop(time.Second)
 	p := sleeper(t, "envoy")
 	p.argv = []string{"/nowhere/envoy"}
-	wantEnvironment(t, s.start(t.Context(), p), "envoy did not start")
+	err := s.start(t.Context(), p)
+	wantEnvironment(t, err, "envoy did not start")
+	if part := (*PartError)(nil); !errors.As(err, &part) || part.ExitCode() != 0 {
+		t.Errorf("want no exit code in %#v", err)
+	}
 }
 
 func TestPartsStopInTheReverseOrderOfTheirStart(t *testing.T) {

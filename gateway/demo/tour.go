@@ -18,8 +18,7 @@ import (
 
 const (
 	decisionHeader = "X-Sallyport-Decision-Id"
-	probeReferer   = "readiness-probe" // by which the gateway's own probes of the store are known
-	storeLogDelay  = 3 * time.Second   // the store writes a line after it has answered
+	storeLogDelay  = 3 * time.Second // the store writes a line after it has answered
 )
 
 // answer is what the client saw and what the log kept of one question.
@@ -198,9 +197,7 @@ func referers(path string, offset int64) (map[string]int, error) {
 	n := map[string]int{}
 	lines := bufio.NewScanner(f)
 	for lines.Scan() {
-		if id := referer(lines.Text()); id != probeReferer {
-			n[id]++
-		}
+		n[referer(lines.Text())]++
 	}
 	return n, lines.Err()
 }
@@ -208,7 +205,7 @@ func referers(path string, offset int64) (map[string]int, error) {
 // referer finds the decision id in a line of the store's log. Its fields are parted by spaces, which keys can hold too.
 func referer(line string) string {
 	for _, f := range strings.Fields(line) {
-		if f == probeReferer || isDecisionID(f) {
+		if isDecisionID(f) {
 			return f
 		}
 	}

@@ -86,14 +86,13 @@ func TestWhatReachedTheStoreIsWhatWasAllowed(t *testing.T) {
 	line := func(referer string) string {
 		return "us-defense b [now] 0.0.0.0 us-defense REQ s3_GetObject a key /b/k 200 - 1 1 1 1 " + referer + " curl"
 	}
-	probe := line(probeReferer)
 	allowedOne := []answer{{record: &authz.Record{Allow: true}, decisionID: one}, {record: &authz.Record{}, decisionID: two}}
 	for _, c := range []struct {
 		what  string
 		lines []string
 		want  string
 	}{
-		{"the allowed request and a probe", []string{probe, line(one), probe}, ""},
+		{"the allowed request", []string{line(one)}, ""},
 		{"a denied one", []string{line(one), line(two)}, "a request that no decision allowed"},
 		{"one without a decision", []string{line(one), line("-")}, "a request that no decision allowed"},
 		{"the allowed one twice", []string{line(one), line(one)}, "was used 2 times"},

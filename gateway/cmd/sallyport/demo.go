@@ -56,9 +56,12 @@ func newDemo() *cobra.Command {
 
 // demoFailure gives an error of the demo its exit code.
 func demoFailure(err error) error {
+	var part *demo.PartError
 	var environment *demo.EnvironmentError
 	var damage *audit.Damage
 	switch {
+	case errors.As(err, &part) && (part.ExitCode() == exitPolicy || part.ExitCode() == exitLog):
+		return fail(part.ExitCode(), err) // the gateway's own verdict on bundle or logs
 	case errors.As(err, &environment):
 		return fail(exitUsage, err)
 	case errors.As(err, &damage):
