@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/sallyport-dev/sallyport/gateway/config"
 )
@@ -24,12 +25,13 @@ func place(t *testing.T) (config.Config, string) {
 		t.Fatal(err)
 	}
 	c.Grants.Storage.Credentials = map[string]config.Credential{"us-defense": {AccessKey: "a", SecretKeyFile: dir + "/secret"}}
+	c.Grants.Services = config.Services{Audience: "jobs", Issuer: "sallyport", KeyFile: dir + "/grants.jwks.json", TTL: time.Second}
 	for _, sub := range []string{"run", "bundle", "audit"} {
 		if err := os.Mkdir(filepath.Join(dir, sub), 0o750); err != nil {
 			t.Fatal(err)
 		}
 	}
-	for _, file := range []string{"mark", "secret"} {
+	for _, file := range []string{"mark", "secret", "grants.jwks.json"} {
 		if err := os.WriteFile(filepath.Join(dir, file), []byte("s3cr3t\n"), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -82,6 +84,10 @@ func TestAMachineThatIsNotAsTheConfigSaysIsRefused(t *testing.T) {
 			`listen.mark_file: "DIR/mark" is not a regular file; name the secret's own file`},
 		{"a secret key that anybody can write", chmod("secret", 0o602),
 			secret + `"DIR/secret" has mode 0602, so others can read or change the secret; chmod 0600 it`},
+		{"no keys for grants", remove("grants.jwks.json"),
+			`grants.services.key_file: there is no file "DIR/grants.jwks.json"; make it, with mode 0600, as a file of the gateway's user`},
+		{"keys for grants that its group can read", chmod("grants.jwks.json", 0o640),
+			`grants.services.key_file: "DIR/grants.jwks.json" has mode 0640, so others can read or change the secret; chmod 0600 it`},
 		{"no bundle", remove("bundle"), `bundle.source: there is no folder "DIR/bundle"; put the bundle there`},
 		{"a file for a bundle", both(remove("bundle"), content("bundle", "x")), `bundle.source: "DIR/bundle" is not a folder; name a folder`},
 		{"no log folder", remove("audit"),
@@ -138,6 +144,23 @@ func TestAnOpenSocketFolderRunsWhereInsecureIsWritten(t *testing.T) {
 	if err := c.Check(); err != nil {
 		t.Error(err)
 	}
+}
+
+func TestAKeySetIsTheWholeFile(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "keys")
+	const content = "{\n  \"keys\": []\n}\n"
+	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := config.ReadKeySet(path); string(got) != content || err != nil {
+		t.Errorf("ReadKeySet = %q, %v", got, err)
+	}
+	if err := os.WriteFile(path, []byte(strings.Repeat(" ", 64<<10+1)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, err := config.ReadKeySet(path)
+	diffError(t, fmt.Sprintf("%q is longer than 65536 bytes; write only the secret into it", path), err)
 }
 
 func TestASecretIsItsLineAndIsNeverToldByAnError(t *testing.T) {

@@ -159,6 +159,8 @@ func TestTheSchemaAndLoadAgree(t *testing.T) {
 	schema := compile(t)
 	const limits = "audit:\n  directory"
 	limit := func(s string) string { return edit(t, limits, "limits: {"+s+"}\n"+limits) }
+	services := func(s string) string { return edit(t, "audit:", "  services: {"+s+"}\naudit:") }
+	const jobs = "audience: jobs, issuer: sallyport, key_file: /keys"
 	listen := func(s string) string { return edit(t, "bundle:", "  "+s+"\nbundle:") }
 	extauthz := func(s string) string { return edit(t, "unix:/run/sallyport/extauthz.sock", s) }
 	full, err := os.ReadFile("../../deploy/sallyport-full.yaml")
@@ -204,6 +206,12 @@ func TestTheSchemaAndLoadAgree(t *testing.T) {
 		{"a tenant called gateway", edit(t, "      us-defense:", "      gateway:"), false},
 		{"a tenant of one letter", edit(t, "      us-defense:", "      u:"), false},
 		{"a credential without a key", edit(t, "{access_key: us-defense, ", "{"), false},
+		{"grants for services", services(jobs + ", ttl: 30s"), true},
+		{"an empty section of services", services(""), false},
+		{"services without a life of grants", services(jobs), false},
+		{"grants that live too long", services(jobs + ", ttl: 31s"), false},
+		{"grants that live for a fraction", services(jobs + ", ttl: 0.5s"), false},
+		{"services with an unknown key", services(jobs + ", ttl: 1s, port: 1"), false},
 		{"no log folder", edit(t, "  directory: /var/lib/sallyport/audit", "  durability: durable"), false},
 		{"buffered logs", edit(t, "  directory:", "  durability: buffered\n  directory:"), true},
 		{"logs of another durability", edit(t, "  directory:", "  durability: eventual\n  directory:"), false},

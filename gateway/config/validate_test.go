@@ -16,6 +16,12 @@ func TestWhatIsNotValidIsRefused(t *testing.T) {
 	credentials := func(m map[string]config.Credential) edit {
 		return func(c *config.Config) { c.Grants.Storage.Credentials = m }
 	}
+	services := func(change func(*config.Services)) edit {
+		return func(c *config.Config) {
+			c.Grants.Services = config.Services{Audience: "jobs", Issuer: "sallyport", KeyFile: "/keys", TTL: time.Second}
+			change(&c.Grants.Services)
+		}
+	}
 	for _, tt := range []struct {
 		name string
 		edit edit
@@ -85,6 +91,20 @@ func TestWhatIsNotValidIsRefused(t *testing.T) {
 		{"two tenants with one account", credentials(map[string]config.Credential{"aa": {AccessKey: "k", SecretKeyFile: "/a"}, "bb": {AccessKey: "k", SecretKeyFile: "/x/../a"}}),
 			`grants.storage.credentials.bb.access_key: "k" is that of aa too; give each tenant an account of its own` + "\n" +
 				`grants.storage.credentials.bb.secret_key_file: "/a" is that of aa too; give each tenant an account of its own`},
+		{"services without an audience", services(func(s *config.Services) { s.Audience = "" }),
+			"grants.services.audience: is missing; set it to 1 to 63 of a-z, 0-9, dot and hyphen, beginning with a letter or digit"},
+		{"services with the store's audience", services(func(s *config.Services) { s.Audience = "storage" }),
+			`grants.services.audience: "storage" is that of grants.storage too; name the service otherwise, here and in its route`},
+		{"services without an issuer", services(func(s *config.Services) { s.Issuer = "" }),
+			"grants.services.issuer: is missing; set it to 1 to 63 of a-z, 0-9, dot and hyphen, beginning with a letter or digit"},
+		{"services with a relative key file", services(func(s *config.Services) { s.KeyFile = "keys" }),
+			`grants.services.key_file: "keys" is not an absolute path; write it from / on`},
+		{"grants that live for a minute", services(func(s *config.Services) { s.TTL = time.Minute }),
+			"grants.services.ttl: 1m0s is no number of whole seconds from 1s to 30s; choose 30s, or less"},
+		{"grants that live for no whole second", services(func(s *config.Services) { s.TTL = 1500 * time.Millisecond }),
+			"grants.services.ttl: 1.5s is no number of whole seconds from 1s to 30s; choose 30s, or less"},
+		{"grants that do not live", services(func(s *config.Services) { s.TTL = 0 }),
+			"grants.services.ttl: 0s is no number of whole seconds from 1s to 30s; choose 30s, or less"},
 		{"logs of another durability", func(c *config.Config) { c.Audit.Durability = "eventual" },
 			`audit.durability: "eventual" is not supported; use durable, buffered`},
 		{"no access", func(c *config.Config) { c.Limits.Accesses = 0 }, "limits.accesses: 0 is out of range; choose 1 to 1000"},
