@@ -28,7 +28,8 @@ type Record struct {
 	Reasons     []Reason     `json:"reasons"`  // sorted union over the accesses
 	Unproven    []Reason     `json:"unproven"` // sorted union over the accesses
 	Obligations []Obligation `json:"obligations,omitempty"`
-	Detail      string       `json:"detail,omitempty"` // what a step said when it refused
+	Controls    []string     `json:"controls,omitempty"` // of a denial: those that its reasons are evidence for, sorted
+	Detail      string       `json:"detail,omitempty"`   // what a step said when it refused
 
 	Bundle      BundleRef         `json:"bundle"`
 	GrantDigest string            `json:"grant_digest,omitempty"` // hex SHA-256 of the sealed credential

@@ -92,6 +92,13 @@ func (d *decision) finish(err error) authz.Record {
 	slices.Sort(r.Reasons)
 	slices.Sort(r.Unproven)
 	r.Reasons, r.Unproven = slices.Compact(r.Reasons), slices.Compact(r.Unproven)
+	if d.generation != nil {
+		for _, id := range r.Reasons {
+			r.Controls = append(r.Controls, d.generation.controls[string(id)]...)
+		}
+		slices.Sort(r.Controls)
+		r.Controls = slices.Compact(r.Controls)
+	}
 	return r
 }
 

@@ -20,6 +20,7 @@ type generation struct {
 	identity  *identity.Verifier
 	catalogue *resource.Catalogue
 	engine    *policy.Engine
+	controls  map[string][]string // reason id → controls that it is evidence for
 }
 
 // ErrBundle says that a bundle is no law that this gateway can use. Other errors of Activate are about its config or its log.
@@ -94,7 +95,7 @@ func (s *Server) build(ctx context.Context, b *policy.Bundle) (*generation, erro
 		engine.Close()
 		return nil, fmt.Errorf("%w: %w", ErrBundle, err)
 	}
-	return &generation{bundle: b, identity: verifier, catalogue: catalogue, engine: engine}, nil
+	return &generation{bundle: b, identity: verifier, catalogue: catalogue, engine: engine, controls: b.Controls()}, nil
 }
 
 // Close ends what judges: every later check is denied. Requests under way finish.
