@@ -99,15 +99,29 @@ touched := {input.resource.properties.place.enclave, input.action.properties.to.
 	not on_queue
 }
 
-touched := {input.action.properties.to.enclave} if on_queue
+touched := {input.action.properties.to.enclave} if {
+	on_queue
+	input.action.properties.to.kind == "enclave"
+}
 
 # METADATA
-# title: The access starts a job on a queue
+# title: The access starts a job on a queue, or asks how it went
+# description: Neither moves what a label protects; a job's state holds nothing that its module has read.
 on_queue if {
 	input.resource.type == "job"
 	input.action.name == "execute"
 	input.action.properties.to.kind == "enclave"
 }
+
+on_queue if {
+	input.resource.type == "job"
+	input.action.name == "read"
+	input.action.properties.to.kind == "client"
+}
+
+# METADATA
+# title: The access is to something else than a queue
+on_data if input.resource.type in {"bucket", "object"}
 
 # METADATA
 # title: Sources of what is written

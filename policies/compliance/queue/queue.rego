@@ -1,8 +1,9 @@
 # METADATA
 # title: Queues
 # description: |
-#   To start a job is an access of its own, beside those to the module, inputs and outputs. A queue holds no data: it is tested for
-#   tenant, verb, personnel, service and the enclave of the job, not for what its label protects.
+#   To start a job is an access of its own, beside those to the module, inputs and outputs; to ask for a job's state is one more. A
+#   queue holds no data: it is tested for tenant, verb, personnel, service and the enclave of the job (of a state, of the queue),
+#   not for what its label protects.
 package compliance.queue
 
 import data.compliance.access

@@ -45,8 +45,19 @@ satisfied contains "action.not_granted" if {
 # title: The partner grant gives the verb
 # custom: {id: action.not_granted, controls: [AC-3, AC-6, SC-7(21)]}
 satisfied contains "action.not_granted" if {
+	access.on_data
 	some grant in grants
 	input.action.name in grant.actions
+}
+
+# METADATA
+# title: The partner grant gives the verb, and lets its partner start jobs
+# description: Who may only read the tenant's data has no business with the states of its jobs.
+# custom: {id: action.not_granted, controls: [AC-3, AC-6, SC-7(21)]}
+satisfied contains "action.not_granted" if {
+	access.on_queue
+	some grant in grants
+	{input.action.name, "execute"} - {action | some action in grant.actions} == set()
 }
 
 # METADATA
