@@ -56,6 +56,7 @@ type Metrics struct {
 
 	policy atomic.Pointer[policy]                          // the bundle in force, swapped whole
 	ages   atomic.Pointer[func() map[string]time.Duration] // set once by IssuerAges
+	tokens atomic.Pointer[func() (hits, misses uint64)]    // set once by RememberedTokens
 }
 
 // New makes the series, with those of the Go runtime and the process, in a registry of their own. version and revision are the
@@ -151,3 +152,7 @@ func (m *Metrics) Insecure(settings []string) { m.insecure.Set(float64(len(setti
 
 // IssuerAges sets what is asked, at each scrape, how old the keys of each issuer are.
 func (m *Metrics) IssuerAges(ages func() map[string]time.Duration) { m.ages.Store(&ages) }
+
+// RememberedTokens sets what is asked, at each scrape, how many requests came with a token that was remembered, and how many with
+// one that was not.
+func (m *Metrics) RememberedTokens(counts func() (hits, misses uint64)) { m.tokens.Store(&counts) }

@@ -232,6 +232,7 @@ func TestTimesRecordsAgesAndSettingsAreServed(t *testing.T) {
 	m.Append(time.Millisecond, true)
 	m.Append(time.Second, false)
 	m.IssuerAges(func() map[string]time.Duration { return map[string]time.Duration{"usa": 90 * time.Second} })
+	m.RememberedTokens(func() (hits, misses uint64) { return 7, 2 })
 	m.Insecure([]string{"listen.insecure", "bundle.unsigned"})
 
 	diff(t, m, "sallyport_check_duration_seconds", map[string]float64{"step=decide": 2, "step=other": 1})
@@ -239,6 +240,7 @@ func TestTimesRecordsAgesAndSettingsAreServed(t *testing.T) {
 	diff(t, m, "sallyport_audit_records_total", map[string]float64{"": 2})
 	diff(t, m, "sallyport_audit_lost_total", map[string]float64{"": 1})
 	diff(t, m, "sallyport_issuer_keys_age_seconds", map[string]float64{"issuer=usa": 90})
+	diff(t, m, "sallyport_cache_requests_total", map[string]float64{"cache=token,result=hit": 7, "cache=token,result=miss": 2})
 	diff(t, m, "sallyport_insecure_settings", map[string]float64{"": 2})
 	if left := samples(t, m, "sallyport_policy_expires_seconds")[""]; math.Abs(left-3600) > 60 {
 		t.Errorf("a bundle with an hour left expires in %v s", left)
@@ -311,6 +313,7 @@ func TestTheCatalogueAndTheRegistryHaveTheSameSeries(t *testing.T) {
 	m := active()
 	m.Decision(record(access("us-defense", "read", "clearance.level")))
 	m.IssuerAges(func() map[string]time.Duration { return map[string]time.Duration{"usa": time.Second} })
+	m.RememberedTokens(func() (hits, misses uint64) { return 1, 1 })
 	live := map[string]series{}
 	for name, f := range families(t, m) {
 		if strings.HasPrefix(name, "go_") || strings.HasPrefix(name, "process_") {

@@ -85,12 +85,15 @@ var (
 		"Seconds until the first part of the bundle in force expires; negative afterwards.", nil, nil)
 	issuerKeysAge = prometheus.NewDesc("sallyport_issuer_keys_age_seconds",
 		"Seconds since an issuer's keys were last fetched; of one that never answered, since it was first asked.", []string{"issuer"}, nil)
+	cacheRequests = prometheus.NewDesc("sallyport_cache_requests_total",
+		"Look-ups in a cache, by whether it had the answer (hit) or the work was done (miss).", []string{"cache", "result"}, nil)
 )
 
 func (scrape) Describe(ch chan<- *prometheus.Desc) {
 	ch <- policyInfo
 	ch <- policyExpires
 	ch <- issuerKeysAge
+	ch <- cacheRequests
 }
 
 func (s scrape) Collect(ch chan<- prometheus.Metric) {
@@ -105,5 +108,10 @@ func (s scrape) Collect(ch chan<- prometheus.Metric) {
 		for issuer, age := range (*ages)() {
 			gauge(issuerKeysAge, age.Seconds(), issuer)
 		}
+	}
+	if tokens := s.m.tokens.Load(); tokens != nil {
+		hits, misses := (*tokens)()
+		ch <- prometheus.MustNewConstMetric(cacheRequests, prometheus.CounterValue, float64(hits), "token", "hit")
+		ch <- prometheus.MustNewConstMetric(cacheRequests, prometheus.CounterValue, float64(misses), "token", "miss")
 	}
 }

@@ -1,5 +1,7 @@
 package identity
 
+import "strconv"
+
 // FrontEnd is what the form check makes of a token: the payload that a signature must turn out to cover, and the header's members.
 func FrontEnd(compact string) (payload []byte, header [3]string, err error) {
 	t, err := parseToken(compact)
@@ -15,3 +17,35 @@ func ParseJWKS(b []byte, algorithms ...string) (usable map[string]string, refuse
 	}
 	return usable, refused, err
 }
+
+// Held is how many tokens v remembers.
+func (v *Verifier) Held() (n int) {
+	for i := range v.memory.shards {
+		n += len(v.memory.shards[i].young) + len(v.memory.shards[i].old)
+	}
+	return n
+}
+
+// Fill puts tokens into a memory of most bytes and returns how many it still holds, and what they cost.
+func Fill(most, tokens int) (held, size int) {
+	m := newMemory(most)
+	t := &verified{}
+	for i := range tokens {
+		m.put("e30."+strconv.Itoa(i)+".c2ln", t)
+		m.get("e30.0.c2ln") // in use, so never forgotten
+	}
+	for i := range m.shards {
+		for _, half := range []map[string]remembered{m.shards[i].young, m.shards[i].old} {
+			for signed, r := range half {
+				held, size = held+1, size+r.token.cost(signed)
+			}
+		}
+	}
+	if _, ok := m.get("e30.0.c2ln"); !ok {
+		return 0, 0
+	}
+	return held, size
+}
+
+// Forget empties v's memory.
+func (v *Verifier) Forget() { v.memory = newMemory(maxMemory) }

@@ -1,6 +1,7 @@
 package identity
 
 import (
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/rsa"
@@ -23,6 +24,11 @@ const (
 type key struct {
 	alg    string
 	public any // *ecdsa.PublicKey, *rsa.PublicKey or ed25519.PublicKey
+}
+
+func (k key) equal(o key) bool {
+	p, ok := k.public.(interface{ Equal(crypto.PublicKey) bool })
+	return ok && k.alg == o.alg && p.Equal(o.public)
 }
 
 // parseJWKS reads a JWK set (RFC 7517) key by key: one that is hostile or of a kind that we don't know is left out and told about,

@@ -39,6 +39,7 @@ type Keys struct {
 	ctx    context.Context
 	stop   context.CancelFunc
 	fetch  sync.WaitGroup
+	stats  stats
 
 	mu     sync.Mutex // guards sets and closed
 	sets   map[source]*keySet
@@ -154,6 +155,9 @@ func (k *Keys) Ages() map[string]time.Duration {
 	return ages
 }
 
+// Remembered returns how many requests came with a token that was remembered and how many with one that was not.
+func (k *Keys) Remembered() (hits, misses uint64) { return k.stats.hits.Load(), k.stats.misses.Load() }
+
 func (k *Keys) all() []*keySet {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -184,38 +188,49 @@ type keySet struct {
 	failure atomic.Pointer[failure] // why there are no keys; of no meaning while there are
 }
 
-// fetched is an immutable set and when it came.
+// fetched is an immutable set and when it came. Its generation is another whenever a key is another, is new or has gone.
 type fetched struct {
-	keys map[string]key
-	at   time.Time
+	keys       map[string]key
+	at         time.Time
+	generation uint64 // from 1
 }
 
 type failure struct{ err error }
 
-// key returns the key of kid, without ever waiting. A kid that is not there asks the fetcher to look again, so after a rotation a
-// later request finds it.
-func (s *keySet) key(kid string) (key, error) {
-	keys := s.current()
-	if k, ok := keys[kid]; ok {
-		return k, nil
+// key returns the key of kid and its generation, without ever waiting. A kid that is not there asks the fetcher to look again, so
+// after a rotation a later request finds it.
+func (s *keySet) key(kid string) (key, uint64, error) {
+	f := s.current()
+	if f != nil {
+		if k, ok := f.keys[kid]; ok {
+			return k, f.generation, nil
+		}
 	}
 	select {
 	case s.wanted <- struct{}{}:
 	default: // asked already
 	}
-	if keys == nil {
-		return key{}, errors.New("no current keys of this issuer")
+	if f == nil {
+		return key{}, 0, errors.New("no current keys of this issuer")
 	}
-	return key{}, errors.New("unknown kid")
+	return key{}, 0, errors.New("unknown kid")
+}
+
+// generation returns that of the current keys, 0 if there are none.
+func (s *keySet) generation() uint64 {
+	if f := s.current(); f != nil {
+		return f.generation
+	}
+	return 0
 }
 
 // current returns the last good keys, nil if there are none or they are stale.
-func (s *keySet) current() map[string]key {
+func (s *keySet) current() *fetched {
 	f := s.good.Load()
 	if f == nil || len(f.keys) == 0 || s.age() > s.keys.config.MaxStale {
 		return nil
 	}
-	return f.keys
+	return f
 }
 
 // age is by the wall clock, since the monotonic one stands still while a machine sleeps. A clock that was set back makes an age
@@ -286,7 +301,14 @@ func (s *keySet) refresh(ctx context.Context) error {
 		why = "the set is empty"
 	}
 	s.failure.Store(&failure{errors.New(why)})
-	s.good.Store(&fetched{keys, s.keys.config.Now()})
+	now := &fetched{keys, s.keys.config.Now(), 1}
+	if last := s.good.Load(); last != nil {
+		now.generation = last.generation
+		if !maps.EqualFunc(last.keys, keys, key.equal) {
+			now.generation++
+		}
+	}
+	s.good.Store(now)
 	return nil
 }
 

@@ -170,6 +170,8 @@ type world struct {
 	keys     map[string]signingKey // by issuer
 	verifier *identity.Verifier
 	now      time.Time
+
+	issuerKeys *identity.Keys
 }
 
 func newWorld(t testing.TB) *world {
@@ -194,6 +196,7 @@ func newWorld(t testing.TB) *world {
 	clock := func() time.Time { return w.now }
 	keys := identity.NewKeys(identity.KeysConfig{Now: clock})
 	t.Cleanup(keys.Close)
+	w.issuerKeys = keys
 	w.verifier = newVerifier(t, w.base, keys, clock)
 	keys.Use(w.verifier)
 	for deadline := time.Now().Add(10 * time.Second); keys.Ready() != nil; time.Sleep(time.Millisecond) {

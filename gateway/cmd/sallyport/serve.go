@@ -81,6 +81,7 @@ func serve(ctx context.Context, c config.Config, stderr io.Writer) (err error) {
 	info := buildInfo()
 	m := metrics.New(info.Version, info.Revision)
 	m.IssuerAges(keys.Ages)
+	m.RememberedTokens(keys.Remembered)
 	m.Insecure(c.Insecure())
 	server := gateway.New(gateway.Config{
 		ID: c.ID, Enclaves: c.Enclaves, Keys: keys, Storage: storage, Services: services, Log: logs, Metrics: m, Logger: logger,

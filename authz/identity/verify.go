@@ -1,0 +1,228 @@
+package identity
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/lestrrat-go/jwx/v2/jwa"
+	"github.com/lestrrat-go/jwx/v2/jws"
+
+	"github.com/sallyport-dev/sallyport/authz"
+)
+
+// maxSkew is how far an issuer's clock may be ahead. There is none for exp: a token that has ended has ended.
+const maxSkew = 30 * time.Second
+
+// verified is what was proven of a token once, by one set of its issuer's keys. Nothing in it depends on the time or on the
+// request, and it is never changed: many requests share it.
+type verified struct {
+	issuer     *issuer
+	generation uint64 // of the issuer's keys
+	at         time.Time
+	kid        string
+	reg        registered
+	authTime   int64         // 0 if absent
+	subject    authz.Subject // cut to the grant; AgeSeconds is nil
+}
+
+// Verify returns who asks. Its error is an *authz.Refusal: identity.missing, identity.invalid, identity.issuer, identity.expired or
+// request.ambiguous. An issuer without current keys is identity.invalid: nothing says that the token is its.
+//
+// The subject shares lists with that of other requests with the same token, so it must not be changed.
+func (v *Verifier) Verify(ctx context.Context, req authz.Request) (authz.Subject, error) {
+	if req.Problem != nil {
+		return authz.Subject{}, req.Problem
+	}
+	if ctx.Err() != nil {
+		return authz.Subject{}, authz.Refuse(authz.SystemTimeout, "no time left to verify the token")
+	}
+	compact, refusal := credential(req.Headers)
+	if refusal != nil {
+		return authz.Subject{}, refusal
+	}
+	now := v.now()
+	t, ok := v.recall(compact, now)
+	if !ok {
+		if t, refusal = v.prove(compact, now); refusal != nil {
+			return authz.Subject{}, refusal
+		}
+	}
+	if refusal := t.inForce(now); refusal != nil {
+		return authz.Subject{}, refusal
+	}
+	if !ok {
+		v.memory.put(compact, t)
+	}
+	return t.asOf(now), nil
+}
+
+// recall returns what is remembered of a token, unless its issuer's keys have changed since or are too old to count.
+func (v *Verifier) recall(compact string, now time.Time) (*verified, bool) {
+	t, ok := v.memory.get(compact)
+	if ok {
+		age := now.Sub(t.at)
+		ok = t.generation == t.issuer.keys.generation() && age >= 0 && age < maxRemembered
+	}
+	v.stats.count(ok)
+	return t, ok
+}
+
+// prove takes a token through all gates but the time.
+func (v *Verifier) prove(compact string, now time.Time) (*verified, *authz.Refusal) {
+	t, err := parseToken(compact)
+	if err != nil {
+		return nil, authz.Refuse(authz.IdentityInvalid, "token: "+err.Error())
+	}
+	i, ok := v.issuers[t.iss]
+	if !ok {
+		return nil, authz.Refuse(authz.IdentityIssuer, "no issuer "+quote(t.iss)+" in the bundle")
+	}
+	generation, err := i.verify(t)
+	if err != nil {
+		return nil, i.invalid(t.kid, err)
+	}
+	reg, err := readRegistered(t.claims)
+	if err != nil {
+		return nil, i.invalid(t.kid, err)
+	}
+	if err := v.sane(i, reg); err != nil {
+		return nil, i.invalid(t.kid, err)
+	}
+	c, err := readClaims(t.claims, v.schemes)
+	if err != nil {
+		return nil, i.invalid(t.kid, err)
+	}
+	return &verified{
+		issuer: i, generation: generation, at: now, kid: t.kid, reg: reg, authTime: c.AuthTime, subject: v.subject(i, t, reg, c),
+	}, nil
+}
+
+func (i *issuer) invalid(kid string, err error) *authz.Refusal {
+	return authz.Refuse(authz.IdentityInvalid, i.names(kid)+err.Error())
+}
+
+func (i *issuer) names(kid string) string {
+	return fmt.Sprintf("token of %s, kid %s: ", i.id, quote(kid))
+}
+
+// verify proves that t is the issuer's: type and algorithm are ones that it uses, and the one key that kid names has signed it. It
+// returns the generation of that key.
+func (i *issuer) verify(t token) (generation uint64, err error) {
+	if !slices.Contains(i.entry.Types, t.typ) {
+		return 0, errors.New("typ is none of the issuer's")
+	}
+	if !slices.Contains(i.entry.Algorithms, t.alg) {
+		return 0, errors.New("alg is none of the issuer's")
+	}
+	if i.keys == nil {
+		return 0, errors.New("no keys are fetched")
+	}
+	k, generation, err := i.keys.key(t.kid)
+	if err != nil {
+		return 0, err
+	}
+	if k.alg != t.alg {
+		return 0, errors.New("alg is not the key's")
+	}
+	payload, err := jws.Verify([]byte(t.compact), jws.WithKey(jwa.SignatureAlgorithm(k.alg), k.public), jws.WithCompact())
+	if err != nil {
+		return 0, errors.New("signature does not hold")
+	}
+	if !bytes.Equal(payload, t.payload) {
+		return 0, errors.New("signature is over something else")
+	}
+	return generation, nil
+}
+
+// sane holds audience and lifetime, which time does not change.
+func (v *Verifier) sane(i *issuer, r registered) error {
+	switch {
+	case !slices.ContainsFunc(r.aud, func(a string) bool { return slices.Contains(v.audiences, a) }):
+		return errors.New("aud: names neither this gateway nor an enclave of it")
+	case r.exp <= r.iat:
+		return errors.New("exp: not after iat")
+	case r.exp-r.iat > i.entry.MaxLifetime:
+		return fmt.Errorf("exp: more than %d s after iat", i.entry.MaxLifetime)
+	}
+	return nil
+}
+
+// inForce holds what time changes. It is asked of a remembered token too.
+func (t *verified) inForce(now time.Time) *authz.Refusal {
+	latest := now.Add(maxSkew).Unix()
+	switch {
+	case t.reg.iat > latest:
+		return t.issuer.invalid(t.kid, errors.New("iat: in the future"))
+	case t.reg.nbf > latest:
+		return t.issuer.invalid(t.kid, errors.New("nbf: in the future"))
+	case t.authTime > latest:
+		return t.issuer.invalid(t.kid, errors.New("auth_time: in the future"))
+	case now.Unix() >= t.reg.exp:
+		return authz.Refuse(authz.IdentityExpired, t.issuer.names(t.kid)+"ended "+date(t.reg.exp).String())
+	}
+	return nil
+}
+
+// asOf returns the subject with what depends on the time.
+func (t *verified) asOf(now time.Time) authz.Subject {
+	since := t.reg.iat
+	if t.authTime != 0 {
+		since = t.authTime
+	}
+	age := max(now.Unix()-since, 0)
+	s := t.subject
+	s.Properties.Assurance.AgeSeconds = &age
+	return s
+}
+
+// subject cuts the claims to the issuer's grant.
+func (v *Verifier) subject(i *issuer, t token, r registered, c claims) authz.Subject {
+	g := i.entry.Grant
+	cut := &cutter{issuer: i, schemes: v.schemes, cuts: []authz.Cut{}}
+	s := authz.Subject{
+		Type: cut.subjectType(c.SubjectType),
+		ID:   i.id + "|" + r.sub,
+		Properties: authz.SubjectProperties{
+			Issuer:            i.id,
+			Tenant:            cut.tenant(c.Tenant),
+			Affiliation:       cut.affiliation(c.Affiliation),
+			Nationalities:     cut.texts("nationality", c.Nationalities, g.Nationalities),
+			HeldNationalities: orNone(c.Nationalities),
+			ExportStatus:      cut.texts("export_status", c.ExportStatus, g.ExportStatus),
+			Communities:       cut.texts("community", c.Communities, g.Communities),
+			Roles:             cut.texts("role", c.Roles, g.Roles),
+			Clearances:        cut.clearances(c.Clearances, date(r.iat), date(r.exp)),
+			Session:           authz.Session{HighWater: c.HighWater},
+			Via:               []authz.Via{},
+			Assurance:         authz.Assurance{ACR: c.ACR, AMR: c.AMR, Binding: "none"},
+		},
+		Evidence: authz.Evidence{
+			Issuer: t.iss, KeyID: t.kid, TokenDigest: digest(t, r),
+			IssuedAt: date(r.iat), Expires: date(r.exp), Claims: c.evidence(),
+		},
+		Location: c.Location,
+	}
+	if s.Properties.Tenant != nil {
+		s.Properties.Session.Tracked = v.tracked[*s.Properties.Tenant]
+	}
+	s.Properties.Cut = cut.cuts
+	s.Approvals = append([]authz.Approval{}, v.approvals[s.ID]...)
+	return s
+}
+
+func digest(t token, r registered) string {
+	name := r.jti
+	if name == "" {
+		name = t.signed()
+	}
+	sum := sha256.Sum256([]byte(name))
+	return hex.EncodeToString(sum[:])
+}
+
+func date(unix int64) authz.Time { return authz.At(time.Unix(unix, 0)) }
