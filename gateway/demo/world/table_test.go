@@ -210,33 +210,3 @@ func TestNoCopyWidensTheReaders(t *testing.T) {
 		t.Error("no copy was allowed, so nothing was tested")
 	}
 }
-
-// job is an execute on the queue, a read of each input and of the module, and a create of an output beside the input.
-func (w *world) job(t *testing.T, person, input, enclave string) []string {
-	t.Helper()
-	in, there := w.row(t, rows[input]), authz.To{Kind: "enclave", Enclave: &enclave}
-	to := func(i *authz.Input) { i.Action.Properties.To = there }
-	queue := w.input(t, person, "execute", w.row(t, "job:"+*in.Tenant), to, func(i *authz.Input) { i.Resource.Type = "job" })
-	output := w.input(t, person, "create", in, func(i *authz.Input) { i.Action.Properties.From = origins(in, in) })
-	return union(w.decide(t, queue), w.decide(t, w.input(t, person, "read", in, to)), w.decide(t, output))
-}
-
-func TestJobs(t *testing.T) {
-	w := load(t)
-	for _, c := range []struct{ person, input, enclave, want string }{
-		{"sam", "plans", "iad-1", ""},
-		{"sam", "plans", "edge-7", ""},
-		{"sam", "plans", "iad-0", "ec"},
-		{"sam", "noforn", "edge-7", "ec"},
-		{"claire", "missions", "par-1", ""},
-		{"claire", "missions", "par-2", "jl"},
-		{"noah", "loans", "yow-1", ""},
-		{"noah", "loans", "iad-0", "jp"},
-		{"dieter", "joint", "par-1", "an"},
-		{"uma", "plans", "iad-1", "cl"},
-		{"sam", "missions", "par-1", "tm"},
-		{"olga", "plans", "iad-1", "pu"},
-	} {
-		diff(t, fmt.Sprintf("%s runs %s in %s", c.person, c.input, c.enclave), w.job(t, c.person, c.input, c.enclave), c.want)
-	}
-}
