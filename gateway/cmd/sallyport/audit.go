@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"text/tabwriter"
 
@@ -17,29 +18,32 @@ func newAudit() *cobra.Command {
 
 func newAuditVerify() *cobra.Command {
 	return &cobra.Command{
-		Use: "verify DIR", Short: "Show that no record is missing, damaged or out of order", Args: cobra.ExactArgs(1),
+		Use: "verify DIR", Short: "Show that no record is missing, damaged or out of order", Args: one("DIR"),
 		RunE: func(c *cobra.Command, args []string) error {
 			report, err := audit.Verify(args[0])
-			if err != nil {
-				return fail(auditCode(err), err)
+			if err != nil && len(report.Logs) == 0 {
+				return unreadable(err)
 			}
 			if wantsJSON(c) {
-				return printJSON(c, report)
+				report.Logs = append([]audit.LogReport{}, report.Logs...)
+				return errors.Join(printJSON(c, report), unreadable(err))
 			}
 			w := tabwriter.NewWriter(c.OutOrStdout(), 0, 0, 2, ' ', 0)
 			fmt.Fprintln(w, "LOG\tRECORDS\tALLOW\tDENY\tFIRST\tLAST")
 			for _, l := range report.Logs {
 				fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%s\t%s\n", l.Log, l.Records, l.Allows, l.Denies, l.First, l.Last)
 			}
-			fmt.Fprintln(w, "verified")
-			return fail(exitInternal, w.Flush())
+			if err == nil {
+				fmt.Fprintln(w, "verified")
+			}
+			return errors.Join(fail(exitInternal, w.Flush()), unreadable(err))
 		},
 	}
 }
 
 func newAuditCat() *cobra.Command {
 	return &cobra.Command{
-		Use: "cat DIR", Short: "Print the records; with --output json the lines of the log as they are", Args: cobra.ExactArgs(1),
+		Use: "cat DIR", Short: "Print the records; with --output json the lines of the log as they are", Args: one("DIR"),
 		RunE: func(c *cobra.Command, args []string) error {
 			asJSON, out := wantsJSON(c), c.OutOrStdout()
 			err := audit.Read(args[0], func(log string, line []byte, r authz.Record) error {
@@ -50,9 +54,17 @@ func newAuditCat() *cobra.Command {
 				_, err := fmt.Fprintln(out, describe(log, r))
 				return err
 			})
-			return fail(auditCode(err), err)
+			return unreadable(err)
 		},
 	}
+}
+
+// unreadable says what to do about a folder that can't be read as logs; damage says itself what it is.
+func unreadable(err error) error {
+	if code := auditCode(err); code == exitUsage && err != nil {
+		return fail(code, fmt.Errorf("%w; name one log or a folder of logs", err))
+	}
+	return fail(auditCode(err), err)
 }
 
 // describe is one record on one line: when, which log, what came out, who, what, why, id.

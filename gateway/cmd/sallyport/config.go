@@ -39,20 +39,45 @@ func (f *configFlags) load() (config.Config, error) {
 	return c, fail(exitUsage, err)
 }
 
+// verdict is what validate says as JSON.
+type verdict struct {
+	Valid    bool      `json:"valid"`
+	Insecure []string  `json:"insecure"`
+	Problems []problem `json:"problems"`
+}
+
+type problem struct {
+	Place string `json:"place"` // FILE:LINE, a variable, or the command line
+	Key   string `json:"key"`
+	What  string `json:"what"`
+	Do    string `json:"do"`
+}
+
+func newVerdict(c config.Config, err error) verdict {
+	v := verdict{Valid: err == nil, Insecure: append([]string{}, c.Insecure()...), Problems: []problem{}}
+	var all *config.Errors
+	if errors.As(err, &all) {
+		for _, p := range all.Problems {
+			v.Problems = append(v.Problems, problem(p))
+		}
+	}
+	return v
+}
+
 func newConfig() *cobra.Command {
 	var flags configFlags
 	validate := &cobra.Command{
-		Use: "validate", Short: "Check a config file and what it names on this machine", Args: cobra.NoArgs,
+		Use: "validate", Short: "Check a config file and what it names on this machine", Args: none,
 		RunE: func(c *cobra.Command, _ []string) error {
 			loaded, err := flags.load()
-			if err != nil {
-				return err
-			}
-			if err := loaded.Check(); err != nil {
-				return fail(exitUsage, err)
+			if err == nil {
+				err = fail(exitUsage, loaded.Check())
 			}
 			if wantsJSON(c) {
-				return printJSON(c, map[string]any{"valid": true, "insecure": append([]string{}, loaded.Insecure()...)})
+				return errors.Join(err, printJSON(c, newVerdict(loaded, err)))
+			}
+			if err != nil {
+				return err
 			}
 			fmt.Fprintln(c.OutOrStdout(), "valid")
 			for _, s := range loaded.Insecure() {
@@ -63,7 +88,7 @@ func newConfig() *cobra.Command {
 	}
 	flags.add(validate)
 	schema := &cobra.Command{
-		Use: "schema", Short: "Print the JSON Schema of the config file", Args: cobra.NoArgs,
+		Use: "schema", Short: "Print the JSON Schema of the config file", Args: none,
 		RunE: func(c *cobra.Command, _ []string) error {
 			_, err := c.OutOrStdout().Write(config.Schema())
 			return fail(exitInternal, err)

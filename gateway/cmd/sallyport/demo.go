@@ -14,7 +14,7 @@ import (
 func newDemo() *cobra.Command {
 	var o demo.Options
 	c := &cobra.Command{
-		Use: "demo", Args: cobra.NoArgs,
+		Use: "demo", Args: command,
 		Short: "Run the demo world on loopback: issuers, a store, Envoy and the gateway, and a tour of requests",
 		RunE: func(c *cobra.Command, _ []string) error {
 			binary, err := os.Executable()
@@ -32,7 +32,7 @@ func newDemo() *cobra.Command {
 		return c.Root().PersistentPreRunE(c, args)
 	}
 	token := &cobra.Command{
-		Use: "token NAME", Short: "Print a fresh token of a demo person", Args: cobra.ExactArgs(1),
+		Use: "token NAME", Short: "Print a fresh token of a demo person", Args: one("NAME"),
 		RunE: func(c *cobra.Command, args []string) error {
 			t, err := demo.Token(*dir, args[0])
 			if err != nil {
@@ -44,7 +44,7 @@ func newDemo() *cobra.Command {
 	}
 	var address string
 	issuers := &cobra.Command{
-		Use: "issuers", Short: "Serve the demo nations' issuers", Args: cobra.NoArgs, Hidden: true,
+		Use: "issuers", Short: "Serve the demo nations' issuers", Args: none, Hidden: true,
 		RunE: func(c *cobra.Command, _ []string) error {
 			return demoFailure(demo.ServeIssuers(c.Context(), *dir, address))
 		},

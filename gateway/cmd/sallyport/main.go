@@ -13,6 +13,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -59,7 +60,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if err == nil {
 		return 0
 	}
-	fmt.Fprintln(stderr, "sallyport:", err)
+	for line := range strings.Lines(err.Error()) {
+		fmt.Fprintln(stderr, "sallyport:", strings.TrimSuffix(line, "\n"))
+	}
 	var f *failure
 	if errors.As(err, &f) {
 		return f.code
@@ -73,7 +76,7 @@ func newRoot() *cobra.Command {
 		Short:         "An Envoy external-authorization gateway for classified, sovereign data",
 		SilenceUsage:  true,
 		SilenceErrors: true,
-		Args:          cobra.NoArgs,
+		Args:          command,
 		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	root.PersistentFlags().String("output", "text", "text or json")
@@ -83,6 +86,7 @@ func newRoot() *cobra.Command {
 		}
 		return nil
 	}
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return fmt.Errorf("%w; see %s --help", err, c.CommandPath()) })
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.AddCommand(newServe(), newDemo(), newConfig(), newPolicy(), newAudit(), newHealthcheck(), newVersion())
 	return root
@@ -91,13 +95,44 @@ func newRoot() *cobra.Command {
 // group is a command that only holds others.
 func group(use, short string, children ...*cobra.Command) *cobra.Command {
 	c := &cobra.Command{
-		Use: use, Short: short, Args: cobra.NoArgs,
+		Use: use, Short: short, Args: command,
 		RunE: func(c *cobra.Command, _ []string) error {
-			return fmt.Errorf("%s: name one of its commands, see %s --help", c.CommandPath(), c.CommandPath())
+			return fmt.Errorf("no command; see %s --help", c.CommandPath())
 		},
 	}
 	c.AddCommand(children...)
 	return c
+}
+
+// command refuses what is no command of c, and says which may be meant.
+func command(c *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	do := "see " + c.CommandPath() + " --help"
+	c.SuggestionsMinimumDistance = 2
+	if near := c.SuggestionsFor(args[0]); len(near) > 0 {
+		do = "did you mean " + strings.Join(near, " or ") + "?"
+	}
+	return fmt.Errorf("%s has no command %q; %s", c.CommandPath(), args[0], do)
+}
+
+// none refuses arguments.
+func none(c *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	return fmt.Errorf("%q is too much: %s takes no argument; see %s --help", args[0], c.CommandPath(), c.CommandPath())
+}
+
+// one refuses all but one argument, which usage calls by a name.
+func one(name string) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		if len(args) == 1 {
+			return nil
+		}
+		return fmt.Errorf("want one %s, have %d: %s", name, len(args), c.UseLine())
+	}
 }
 
 func wantsJSON(c *cobra.Command) bool {

@@ -23,7 +23,7 @@ func newPolicy() *cobra.Command {
 
 func newPolicyCheck() *cobra.Command {
 	return &cobra.Command{
-		Use: "check DIR", Short: "Say what is wrong with a policy before it is used", Args: cobra.ExactArgs(1),
+		Use: "check DIR", Short: "Say what is wrong with a policy before it is used", Args: one("DIR"),
 		RunE: func(c *cobra.Command, args []string) error {
 			err := policy.Check(args[0])
 			if wantsJSON(c) {
@@ -45,13 +45,14 @@ func newPolicyCheck() *cobra.Command {
 
 func newPolicyTest() *cobra.Command {
 	return &cobra.Command{
-		Use: "test DIR", Short: "Run the Rego tests of a policy", Args: cobra.ExactArgs(1),
+		Use: "test DIR", Short: "Run the Rego tests of a policy", Args: one("DIR"),
 		RunE: func(c *cobra.Command, args []string) error {
 			report, err := policy.Test(c.Context(), args[0])
 			if err != nil && !errors.Is(err, policy.ErrTests) {
 				return fail(policy.ExitCode(err), err)
 			}
 			if wantsJSON(c) {
+				report.Tests = append([]policy.TestResult{}, report.Tests...)
 				if err := printJSON(c, report); err != nil {
 					return err
 				}
@@ -77,7 +78,7 @@ func printTests(w io.Writer, report policy.TestReport) {
 func newPolicyEval() *cobra.Command {
 	var inputPath string
 	c := &cobra.Command{
-		Use: "eval DIR --input FILE", Short: "Decide one input and print the decision with its reasons", Args: cobra.ExactArgs(1),
+		Use: "eval DIR --input FILE", Short: "Decide one input and print the decision with its reasons", Args: one("DIR"),
 		RunE: func(c *cobra.Command, args []string) error {
 			if inputPath == "" {
 				return fail(exitUsage, errors.New("no input: name one with --input FILE, or --input - for standard input"))
@@ -88,7 +89,7 @@ func newPolicyEval() *cobra.Command {
 			}
 			o, err := policy.Eval(c.Context(), args[0], input)
 			if err != nil {
-				return fail(policy.ExitCode(err), err)
+				return fail(policy.ExitCode(err), naming(err, inputPath))
 			}
 			if wantsJSON(c) {
 				return printJSON(c, o.Decision)
@@ -102,6 +103,18 @@ func newPolicyEval() *cobra.Command {
 	}
 	c.Flags().StringVar(&inputPath, "input", "", "the policy input, JSON; - is standard input")
 	return c
+}
+
+// naming puts the path of the input into an error about it, which only knows that it is the input.
+func naming(err error, path string) error {
+	var problems *policy.Errors
+	if !errors.As(err, &problems) || problems.Dir != "" {
+		return err
+	}
+	for i := range problems.Problems {
+		problems.Problems[i].File = path
+	}
+	return problems
 }
 
 func readInput(c *cobra.Command, path string) ([]byte, error) {

@@ -23,7 +23,7 @@ import (
 func newServe() *cobra.Command {
 	var flags configFlags
 	c := &cobra.Command{
-		Use: "serve -c FILE", Short: "Run the gateway", Args: cobra.NoArgs,
+		Use: "serve -c FILE", Short: "Run the gateway", Args: none,
 		RunE: func(c *cobra.Command, _ []string) error {
 			loaded, err := flags.load()
 			if err != nil {

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"runtime"
 	"runtime/debug"
@@ -41,7 +43,7 @@ func buildInfo() build {
 
 func newVersion() *cobra.Command {
 	return &cobra.Command{
-		Use: "version", Short: "Print the version of this binary", Args: cobra.NoArgs,
+		Use: "version", Short: "Print the version of this binary", Args: none,
 		RunE: func(c *cobra.Command, _ []string) error {
 			b := buildInfo()
 			if wantsJSON(c) {
@@ -56,17 +58,20 @@ func newVersion() *cobra.Command {
 func newHealthcheck() *cobra.Command {
 	var address string
 	c := &cobra.Command{
-		Use: "healthcheck", Short: "Exit 0 if the gateway on this machine is ready", Args: cobra.NoArgs,
+		Use: "healthcheck", Short: "Exit 0 if the gateway on this machine is ready", Args: none,
 		RunE: func(c *cobra.Command, _ []string) error {
+			if _, _, err := net.SplitHostPort(address); err != nil {
+				return fail(exitUsage, fmt.Errorf("--address %q: want HOST:PORT, as the gateway's listen.http", address))
+			}
 			ctx, cancel := context.WithTimeout(c.Context(), 5*time.Second)
 			defer cancel()
 			r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+"/readyz", nil)
 			if err != nil {
-				return fail(exitUsage, fmt.Errorf("--address %q: want host:port", address))
+				return fail(exitUsage, fmt.Errorf("--address %q: want HOST:PORT, as the gateway's listen.http", address))
 			}
 			resp, err := http.DefaultClient.Do(r)
 			if err != nil {
-				return fail(exitInternal, fmt.Errorf("the gateway does not answer: %w", err))
+				return fail(exitInternal, fmt.Errorf("the gateway does not answer on %s (its listen.http): %w", address, err))
 			}
 			defer resp.Body.Close()
 			body, err := io.ReadAll(io.LimitReader(resp.Body, 64<<10))
@@ -77,7 +82,7 @@ func newHealthcheck() *cobra.Command {
 				c.OutOrStdout().Write(body)
 			}
 			if resp.StatusCode != http.StatusOK {
-				return fail(exitInternal, fmt.Errorf("not ready: %s", body))
+				return fail(exitInternal, fmt.Errorf("not ready: %s", bytes.TrimSpace(body)))
 			}
 			return nil
 		},
