@@ -189,7 +189,7 @@ type gateway struct {
 }
 
 // start returns a gateway with b in force and all keys known, unless changes of its Config say otherwise. A nil bundle is none.
-func start(t *testing.T, b *policy.Bundle, changes ...func(*Config)) gateway {
+func start(t testing.TB, b *policy.Bundle, changes ...func(*Config)) gateway {
 	t.Helper()
 	dir := t.TempDir()
 	own := authz.Gateway{ID: "sallyport", Enclaves: []string{"iad-1", "par-1", "akl-1", "yow-1", "edge-7"}}
@@ -230,7 +230,7 @@ func start(t *testing.T, b *policy.Bundle, changes ...func(*Config)) gateway {
 	return gateway{Server: s, logs: logs, dir: dir}
 }
 
-func eventually(t *testing.T, what string, ok func() bool) {
+func eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
 	for end := time.Now().Add(20 * time.Second); !ok(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(end) {
