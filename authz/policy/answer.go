@@ -1,9 +1,12 @@
 package policy
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/rego"
@@ -13,33 +16,30 @@ import (
 
 var entrypointRef = ast.MustParseRef(entrypoint)
 
-// asValue keeps the answer as OPA has it: as JSON, sets and arrays could not be told apart.
-func asValue(t *ast.Term, _ *rego.EvalContext) (any, error) { return t.Value, nil }
+// answer is what Rego said at the entrypoint: exactly allow, unproven, reasons and obligations, of the right types, and not judged yet.
+type answer struct {
+	allow                          bool
+	unproven, reasons, obligations []string
+}
 
-// readAnswer reads what Rego answered at the entrypoint, strictly: one object of exactly allow, unproven, reasons and obligations,
-// which agree with each other. Whatever else it is, it is an error, and no error is an allow.
-func readAnswer(results rego.ResultSet, known map[authz.Reason]bool) (authz.Decision, error) {
-	if len(results) != 1 || len(results[0].Expressions) != 1 {
-		return authz.Decision{}, fmt.Errorf("%d results, want one", len(results))
-	}
-	object, ok := results[0].Expressions[0].Value.(ast.Object)
-	if !ok || object.Len() != 4 {
-		return authz.Decision{}, errors.New("the answer is not an object of allow, unproven, reasons and obligations")
-	}
+// decision judges an answer: its ids are known and distinct, and its members agree with each other. Whatever else it is, it is an
+// error, and no error is an allow.
+func (a answer) decision(known map[authz.Reason]bool) (authz.Decision, error) {
 	var d authz.Decision
 	var err error
-	allow, ok := member(object, "allow").(ast.Boolean)
-	if !ok {
-		return authz.Decision{}, errors.New("allow is no boolean")
-	}
-	if d.Unproven, err = readReasons(object, "unproven", known); err != nil {
+	if d.Unproven, err = reasons("unproven", a.unproven, known); err != nil {
 		return authz.Decision{}, err
 	}
-	if d.Reasons, err = readReasons(object, "reasons", known); err != nil {
+	if d.Reasons, err = reasons("reasons", a.reasons, known); err != nil {
 		return authz.Decision{}, err
 	}
-	if d.Obligations, err = readObligations(object); err != nil {
-		return authz.Decision{}, err
+	slices.Sort(a.obligations)
+	d.Obligations = make([]authz.Obligation, len(a.obligations))
+	for i, id := range a.obligations {
+		if id == "" || i > 0 && id == a.obligations[i-1] {
+			return authz.Decision{}, fmt.Errorf("obligations holds %q, which is empty or there twice", id)
+		}
+		d.Obligations[i] = authz.Obligation{ID: id}
 	}
 	for _, r := range d.Reasons {
 		if !slices.Contains(d.Unproven, r) {
@@ -49,11 +49,58 @@ func readAnswer(results rego.ResultSet, known map[authz.Reason]bool) (authz.Deci
 	if len(d.Unproven) > 0 && len(d.Reasons) == 0 {
 		return authz.Decision{}, errors.New("something is unproven for no reason")
 	}
-	if bool(allow) != (len(d.Unproven) == 0) {
-		return authz.Decision{}, fmt.Errorf("allow is %t with %d checks unproven", allow, len(d.Unproven))
+	if a.allow != (len(d.Unproven) == 0) {
+		return authz.Decision{}, fmt.Errorf("allow is %t with %d checks unproven", a.allow, len(d.Unproven))
 	}
-	d.Allow = bool(allow)
+	d.Allow = a.allow
 	return d, nil
+}
+
+func reasons(name string, ids []string, known map[authz.Reason]bool) ([]authz.Reason, error) {
+	out := make([]authz.Reason, len(ids))
+	for i, id := range ids {
+		if out[i] = authz.Reason(id); !known[out[i]] {
+			return nil, fmt.Errorf("%s holds %q, which is no id of the catalogue", name, id)
+		}
+	}
+	slices.Sort(out)
+	if len(slices.Compact(out)) != len(ids) {
+		return nil, fmt.Errorf("%s holds an id twice", name)
+	}
+	return out, nil
+}
+
+var errShape = errors.New("the answer is not one object of allow, unproven, reasons and obligations")
+
+// asValue keeps the answer as OPA has it, without a detour over Go's maps.
+func asValue(t *ast.Term, _ *rego.EvalContext) (any, error) { return t.Value, nil }
+
+// answerOf reads the results of topdown.
+func answerOf(results rego.ResultSet) (a answer, err error) {
+	if len(results) != 1 || len(results[0].Expressions) != 1 {
+		return a, fmt.Errorf("%d results, want one", len(results))
+	}
+	object, ok := results[0].Expressions[0].Value.(ast.Object)
+	if !ok || object.Len() != 4 {
+		return a, errShape
+	}
+	allow, ok := member(object, "allow").(ast.Boolean)
+	a.allow = bool(allow)
+	id := func(v ast.Value) (string, bool) { s, ok := v.(ast.String); return string(s), ok }
+	for name, ids := range map[string]*[]string{"unproven": &a.unproven, "reasons": &a.reasons} {
+		ok = elements(member(object, name), ids, id) && ok
+	}
+	ok = elements(member(object, "obligations"), &a.obligations, func(v ast.Value) (string, bool) {
+		o, ok := v.(ast.Object)
+		if !ok || o.Len() != 1 {
+			return "", false
+		}
+		return id(member(o, "id"))
+	}) && ok
+	if !ok {
+		return answer{}, errShape
+	}
+	return a, nil
 }
 
 // member returns the member of that name, nil if there is none.
@@ -64,13 +111,13 @@ func member(o ast.Object, name string) ast.Value {
 	return nil
 }
 
-// elements returns the elements of a set or an array; false if v is neither or holds an element twice.
-func elements(v ast.Value) ([]ast.Value, bool) {
-	var out []ast.Value
-	distinct := true
+// elements reads the elements of a set or an array into out; false if v is neither or holds what read does not take.
+func elements(v ast.Value, out *[]string, read func(ast.Value) (string, bool)) bool {
+	good := true
 	add := func(t *ast.Term) {
-		distinct = distinct && !slices.ContainsFunc(out, func(o ast.Value) bool { return o.Compare(t.Value) == 0 })
-		out = append(out, t.Value)
+		s, ok := read(t.Value)
+		good = good && ok
+		*out = append(*out, s)
 	}
 	switch v := v.(type) {
 	case ast.Set:
@@ -78,45 +125,99 @@ func elements(v ast.Value) ([]ast.Value, bool) {
 	case *ast.Array:
 		v.Foreach(add)
 	default:
-		return nil, false
+		return false
 	}
-	return out, distinct
+	return good
 }
 
-func readReasons(o ast.Object, name string, known map[authz.Reason]bool) ([]authz.Reason, error) {
-	values, ok := elements(member(o, name))
-	if !ok {
-		return nil, fmt.Errorf("%s is no set or list of distinct ids", name)
-	}
-	out := make([]authz.Reason, len(values))
-	for i, v := range values {
-		s, ok := v.(ast.String)
-		if !ok || !known[authz.Reason(s)] {
-			return nil, fmt.Errorf("%s holds %v, which is no id of the catalogue", name, v)
+// parseAnswer reads the results of Wasm, which writes them as JSON without spaces, sets as lists.
+func parseAnswer(results []byte) (answer, error) {
+	p := answerParser{rest: results, ok: true}
+	var a answer
+	p.want(`[{"result":{`)
+	for i, seen := 0, ""; i < 4; i++ {
+		if i > 0 {
+			p.want(`,`)
 		}
-		out[i] = authz.Reason(s)
+		name := p.text()
+		p.want(`:`)
+		switch name {
+		case "allow":
+			if a.allow = p.has("true"); !a.allow {
+				p.want("false")
+			}
+		case "unproven":
+			a.unproven = p.list(p.text)
+		case "reasons":
+			a.reasons = p.list(p.text)
+		case "obligations":
+			a.obligations = p.list(func() string {
+				p.want(`{"id":`)
+				id := p.text()
+				p.want(`}`)
+				return id
+			})
+		default:
+			p.ok = false
+		}
+		p.ok = p.ok && !strings.Contains(seen, name)
+		seen += name + " "
 	}
-	slices.Sort(out)
-	return out, nil
+	p.want(`}}]`)
+	if !p.ok || len(p.rest) > 0 {
+		return answer{}, errShape
+	}
+	return a, nil
 }
 
-func readObligations(o ast.Object) ([]authz.Obligation, error) {
-	values, ok := elements(member(o, "obligations"))
-	if !ok {
-		return nil, errors.New("obligations is no set or list of distinct obligations")
+// answerParser takes one text after the other from rest, until something is not what it must be.
+type answerParser struct {
+	rest []byte
+	ok   bool
+}
+
+func (p *answerParser) has(s string) bool {
+	rest, ok := bytes.CutPrefix(p.rest, []byte(s))
+	p.rest = rest
+	return ok
+}
+
+func (p *answerParser) want(s string) { p.ok = p.ok && p.has(s) }
+
+func (p *answerParser) text() string {
+	if !p.ok || len(p.rest) == 0 || p.rest[0] != '"' {
+		p.ok = false
+		return ""
 	}
-	out := make([]authz.Obligation, len(values))
-	for i, v := range values {
-		object, ok := v.(ast.Object)
-		if !ok || object.Len() != 1 {
-			return nil, fmt.Errorf("obligations holds %v, which is no object of id alone", v)
+	plain := true
+	for i := 1; i < len(p.rest); i++ {
+		switch p.rest[i] {
+		case '\\':
+			plain = false
+			i++
+		case '"':
+			s := p.rest[:i+1]
+			p.rest = p.rest[i+1:]
+			if plain {
+				return string(s[1:i])
+			}
+			var text string
+			p.ok = json.Unmarshal(s, &text) == nil
+			return text
 		}
-		id, ok := member(object, "id").(ast.String)
-		if !ok || id == "" {
-			return nil, fmt.Errorf("obligations holds %v, whose id is no text", v)
-		}
-		out[i] = authz.Obligation{ID: string(id)}
 	}
-	slices.SortFunc(out, func(a, b authz.Obligation) int { return ast.String(a.ID).Compare(ast.String(b.ID)) })
-	return out, nil
+	p.ok = false
+	return ""
+}
+
+func (p *answerParser) list(element func() string) []string {
+	p.want(`[`)
+	var out []string
+	for p.ok && !p.has(`]`) {
+		if len(out) > 0 {
+			p.want(`,`)
+		}
+		out = append(out, element())
+	}
+	return out
 }

@@ -216,11 +216,13 @@ func (l *loader) data() map[string]any {
 }
 
 // Document returns data.<name> as canonical JSON (members sorted, no spaces), "null" if there is none.
-func (b *Bundle) Document(name string) json.RawMessage {
+func (b *Bundle) Document(name string) json.RawMessage { return asJSON(b.data[name]) }
+
+func asJSON(v any) json.RawMessage {
 	var out bytes.Buffer
 	e := json.NewEncoder(&out)
 	e.SetEscapeHTML(false)
-	must(e.Encode(b.data[name])) // strings, numbers, booleans, lists and objects only
+	must(e.Encode(v)) // strings, numbers, booleans, lists and objects only
 	return bytes.TrimSpace(out.Bytes())
 }
 

@@ -4,9 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/open-policy-agent/opa/v1/rego"
@@ -19,10 +19,22 @@ import (
 // entrypoint is the one thing that Go asks of Rego.
 const entrypoint = "data.compliance.decision"
 
+// The engines that can evaluate Rego.
+const (
+	Wasm    = "wasm"    // compiled by OPA to WebAssembly, and that to machine code; topdown is its reference
+	Topdown = "topdown" // OPA's interpreter
+)
+
 // Config bounds an Engine; a zero field gets its default.
 type Config struct {
+	Engine  string        // Wasm or Topdown; default Wasm
 	Workers int           // evaluations at a time; default: as many as CPUs
 	Timeout time.Duration // of one Decide, all its accesses together; default 150 ms
+
+	// Shadow is the share of the decisions of Wasm that topdown makes again; default 0.001, negative for none.
+	Shadow float64
+	// OnDisagreement is told of the first difference that the shadow finds. From then on topdown alone decides.
+	OnDisagreement func(Disagreement)
 }
 
 // Outcome is what policy says of one access, and the exact bytes of the input that it saw.
@@ -33,11 +45,19 @@ type Outcome struct {
 
 // Engine is one bundle, compiled. It is safe for concurrent use and never changes; a new bundle is a new Engine.
 type Engine struct {
+	program *program // nil: topdown only
 	query   rego.PreparedEvalQuery
 	reasons map[authz.Reason]bool // the ids that an answer may hold
 	readsID bool                  // the policy may read input.resource.id
 	timeout time.Duration
-	jobs    chan job
+	jobs    chan *job
+	workers sync.WaitGroup // and the shadow
+	stuck   atomic.Int32
+
+	share          float64
+	shadowed       chan Disagreement
+	onDisagreement func(Disagreement)
+	distrusted     atomic.Bool // Wasm has disagreed with topdown
 
 	// closing is held for reading by each Decide, so that Close waits for them; it guards closed.
 	closing sync.RWMutex
@@ -50,7 +70,13 @@ var ErrClosed = errors.New("policy: the engine is closed")
 // New compiles b in strict mode against the allowed builtins and the schema of the input, and starts the workers, which Close ends.
 // An error is an *Errors, unless ctx ended.
 func New(ctx context.Context, b *Bundle, c Config) (*Engine, error) {
-	e := &Engine{timeout: c.Timeout, reasons: map[authz.Reason]bool{}, jobs: make(chan job)}
+	e := &Engine{
+		timeout: c.Timeout, reasons: map[authz.Reason]bool{}, jobs: make(chan *job),
+		share: c.Shadow, shadowed: make(chan Disagreement, 16), onDisagreement: c.OnDisagreement,
+	}
+	if e.share == 0 {
+		e.share = 0.001
+	}
 	if c.Workers <= 0 {
 		c.Workers = runtime.GOMAXPROCS(0)
 	}
@@ -84,8 +110,15 @@ func New(ctx context.Context, b *Bundle, c Config) (*Engine, error) {
 	if err != nil {
 		return nil, compileFailure(b.dir, err)
 	}
+	if c.Engine != Topdown {
+		if e.program, err = newProgram(ctx, b); err != nil {
+			return nil, err
+		}
+		e.workers.Add(1)
+		go e.shadow()
+	}
 	for range c.Workers {
-		go work(e.jobs)
+		e.start()
 	}
 	return e, nil
 }
@@ -94,9 +127,17 @@ func New(ctx context.Context, b *Bundle, c Config) (*Engine, error) {
 func (e *Engine) Close() {
 	e.closing.Lock()
 	defer e.closing.Unlock()
-	if !e.closed {
-		e.closed = true
-		close(e.jobs)
+	if e.closed {
+		return
+	}
+	e.closed = true
+	close(e.jobs)
+	close(e.shadowed)
+	if e.program != nil {
+		go func() {
+			e.workers.Wait()
+			e.program.close() // its memory is gone, whatever it says
+		}()
 	}
 }
 
@@ -107,7 +148,7 @@ func (e *Engine) Decide(ctx context.Context, s authz.Subject, c authz.Context, a
 	if len(accesses) == 0 {
 		return nil, errors.New("policy: no accesses; there is nothing to judge")
 	}
-	inputs, err := newInputs(s, c)
+	inputs, err := newInputs(&s, &c)
 	if err != nil {
 		return nil, err
 	}
@@ -115,18 +156,12 @@ func (e *Engine) Decide(ctx context.Context, s authz.Subject, c authz.Context, a
 	var ask []json.RawMessage // inputs to evaluate
 	answers := map[string]int{}
 	answerOf := make([]int, len(accesses)) // index in ask
-	for i, a := range accesses {
-		if outcomes[i].Input, err = inputs.of(a); err != nil {
-			return nil, err
-		}
-		key := string(outcomes[i].Input)
+	for i := range accesses {
+		input, id := inputs.of(&accesses[i])
+		outcomes[i].Input = input
+		key := string(input)
 		if !e.readsID {
-			a.Resource.ID = ""
-			same, err := inputs.of(a)
-			if err != nil {
-				return nil, err
-			}
-			key = string(same)
+			key = string(input[:id[0]]) + string(input[id[1]:])
 		}
 		n, seen := answers[key]
 		if !seen {
@@ -160,71 +195,43 @@ func (e *Engine) decide(ctx context.Context, inputs []json.RawMessage) ([]authz.
 	stop := topdown.NewCancel()
 	defer context.AfterFunc(ctx, stop.Cancel)()
 
-	answers := make(chan answer, len(inputs)) // so that a late worker never blocks on it
-	begun := 0
+	done := make(chan *job, len(inputs)) // so that a late worker never blocks on it
+	var open []*job
 	for i := 0; i < len(inputs) && ctx.Err() == nil; i++ {
+		j := &job{index: i, input: inputs[i], stop: stop, done: done}
 		select {
-		case e.jobs <- job{engine: e, index: i, input: inputs[i], stop: stop, answers: answers}:
-			begun++
+		case e.jobs <- j:
+			open = append(open, j)
 		case <-ctx.Done():
 		}
 	}
 	late := authz.SystemTimeout
-	if begun == 0 {
+	if len(open) == 0 {
 		late = authz.SystemOverloaded
 	}
 	decisions := make([]authz.Decision, len(inputs))
 	for i := range decisions {
 		decisions[i] = deny(late)
 	}
-	for range begun {
-		var a answer
+	for range open {
+		var j *job
 		select {
-		case a = <-answers: // what is there counts, also at the deadline
+		case j = <-done: // what is there counts, also at the deadline
 		default:
 			select {
-			case a = <-answers:
+			case j = <-done:
 			case <-ctx.Done():
+				e.watch(open)
 				return decisions, nil
 			}
 		}
-		decisions[a.index] = a.decision
+		decisions[j.index] = j.decision
 	}
+	e.sample(open)
 	return decisions, nil
 }
 
 // deny is a Decision that denies for one reason.
 func deny(r authz.Reason) authz.Decision {
 	return authz.Decision{Unproven: []authz.Reason{r}, Reasons: []authz.Reason{r}, Obligations: []authz.Obligation{}}
-}
-
-// inputs makes the policy inputs of one request: they differ in the access only.
-type inputs struct{ subject, context []byte }
-
-func newInputs(s authz.Subject, c authz.Context) (in inputs, err error) {
-	if in.subject, err = json.Marshal(s); err != nil {
-		return in, fmt.Errorf("policy: subject: %w", err)
-	}
-	if in.context, err = json.Marshal(c); err != nil {
-		return in, fmt.Errorf("policy: context: %w", err)
-	}
-	return in, nil
-}
-
-// of returns json.Marshal(authz.Input{…}) of an access.
-func (in inputs) of(a authz.Access) (json.RawMessage, error) {
-	action, err := json.Marshal(a.Action)
-	if err != nil {
-		return nil, fmt.Errorf("policy: action: %w", err)
-	}
-	resource, err := json.Marshal(a.Resource)
-	if err != nil {
-		return nil, fmt.Errorf("policy: resource: %w", err)
-	}
-	b := make([]byte, 0, len(in.subject)+len(action)+len(resource)+len(in.context)+64)
-	for _, p := range [][]byte{[]byte(`{"subject":`), in.subject, []byte(`,"action":`), action, []byte(`,"resource":`), resource,
-		[]byte(`,"context":`), in.context, []byte(`}`)} {
-		b = append(b, p...)
-	}
-	return b, nil
 }

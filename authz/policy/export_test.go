@@ -18,7 +18,11 @@ func ReadAnswer(known map[authz.Reason]bool, values ...ast.Value) (authz.Decisio
 	for _, v := range values {
 		results = append(results, rego.Result{Expressions: []*rego.ExpressionValue{{Value: v}}})
 	}
-	return readAnswer(results, known)
+	a, err := answerOf(results)
+	if err != nil {
+		return authz.Decision{}, err
+	}
+	return a.decision(known)
 }
 
 // Documents checks documents outside a folder, one after the other.

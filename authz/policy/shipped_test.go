@@ -53,8 +53,9 @@ func usaPerson(name string, levels ...string) authz.Subject {
 	return authz.Subject{Type: "person", ID: "usa|" + name, Properties: authz.SubjectProperties{
 		Issuer: "usa", Tenant: &tenant, Affiliation: &authz.Affiliation{Kind: "tenant", Organization: tenant, Country: "USA"},
 		Nationalities: []string{"USA"}, HeldNationalities: []string{"USA"}, ExportStatus: []string{"us_person"}, Communities: []string{}, Roles: []string{},
-		Clearances: []authz.Clearance{{Scheme: "USA", Levels: levels, Categories: map[string][]string{}, Sponsor: "usa"}},
-		Cut:        []authz.Cut{}, Session: authz.Session{Tracked: true, HighWater: []authz.Label{}}, Via: []authz.Via{},
+		Clearances: []authz.Clearance{{Scheme: "USA", Levels: levels, Categories: map[string][]string{}, Sponsor: "usa",
+			NotBefore: authz.At(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)), NotAfter: authz.At(time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC))}},
+		Cut: []authz.Cut{}, Session: authz.Session{Tracked: true, HighWater: []authz.Label{}}, Via: []authz.Via{},
 		Assurance: authz.Assurance{ACR: &acr, AMR: []string{"hwk"}, Binding: "none", AgeSeconds: &age},
 	}}
 }
