@@ -43,3 +43,13 @@ func (d Documents) Read(schema string, data []byte) ([]byte, error) {
 	}
 	return json.Marshal(doc.value)
 }
+
+// Encode returns the policy input as Decide makes it, and where in it the text of resource.id is.
+func Encode(in authz.Input) ([]byte, [2]int, error) {
+	request, err := newInputs(&in.Subject, &in.Context)
+	if err != nil {
+		return nil, [2]int{}, err
+	}
+	b, id := request.of(&authz.Access{Action: in.Action, Resource: in.Resource})
+	return b, id, nil
+}
