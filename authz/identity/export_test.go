@@ -48,4 +48,24 @@ func Fill(most, tokens int) (held, size int) {
 }
 
 // Forget empties v's memory.
-func (v *Verifier) Forget() { v.memory = newMemory(maxMemory) }
+func (v *Verifier) Forget() {
+	for i := range v.memory.shards {
+		s := &v.memory.shards[i]
+		s.mu.Lock()
+		s.young, s.old, s.size = map[string]remembered{}, nil, 0
+		s.mu.Unlock()
+	}
+}
+
+// Occupy takes all slots of an issuer until the function that it returns is called.
+func (v *Verifier) Occupy(iss string) (free func()) {
+	slots := v.issuers[iss].keys.slots
+	for range cap(slots) {
+		slots <- struct{}{}
+	}
+	return func() {
+		for range cap(slots) {
+			<-slots
+		}
+	}
+}

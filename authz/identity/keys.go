@@ -103,7 +103,7 @@ func (k *Keys) set(i *issuer) *keySet {
 	ctx, stop := context.WithCancel(k.ctx)
 	s := &keySet{
 		issuer: i.id, uri: src.uri, algorithms: algorithms, keys: k, since: k.config.Now(),
-		wanted: make(chan struct{}, 1), stop: stop,
+		wanted: make(chan struct{}, 1), slots: newSlots(), stop: stop,
 	}
 	s.failure.Store(&failure{errors.New("not fetched yet")})
 	if k.closed {
@@ -183,6 +183,7 @@ type keySet struct {
 	since      time.Time
 	stop       context.CancelFunc
 	wanted     chan struct{} // of one: somebody asked for a kid that is not there
+	slots      slots
 
 	good    atomic.Pointer[fetched]
 	failure atomic.Pointer[failure] // why there are no keys; of no meaning while there are

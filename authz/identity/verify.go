@@ -31,8 +31,8 @@ type verified struct {
 	subject    authz.Subject // cut to the grant; AgeSeconds is nil
 }
 
-// Verify returns who asks. Its error is an *authz.Refusal: identity.missing, identity.invalid, identity.issuer, identity.expired or
-// request.ambiguous. An issuer without current keys is identity.invalid: nothing says that the token is its.
+// Verify returns who asks. Its error is an *authz.Refusal: identity.missing, identity.invalid, identity.issuer, identity.expired,
+// request.ambiguous or system.overloaded. An issuer without current keys is identity.invalid: nothing says that the token is its.
 //
 // The subject shares lists with that of other requests with the same token, so it must not be changed.
 func (v *Verifier) Verify(ctx context.Context, req authz.Request) (authz.Subject, error) {
@@ -49,7 +49,7 @@ func (v *Verifier) Verify(ctx context.Context, req authz.Request) (authz.Subject
 	now := v.now()
 	t, ok := v.recall(compact, now)
 	if !ok {
-		if t, refusal = v.prove(compact, now); refusal != nil {
+		if t, refusal = v.prove(ctx, compact, now); refusal != nil {
 			return authz.Subject{}, refusal
 		}
 	}
@@ -74,7 +74,7 @@ func (v *Verifier) recall(compact string, now time.Time) (*verified, bool) {
 }
 
 // prove takes a token through all gates but the time.
-func (v *Verifier) prove(compact string, now time.Time) (*verified, *authz.Refusal) {
+func (v *Verifier) prove(ctx context.Context, compact string, now time.Time) (*verified, *authz.Refusal) {
 	t, err := parseToken(compact)
 	if err != nil {
 		return nil, authz.Refuse(authz.IdentityInvalid, "token: "+err.Error())
@@ -83,8 +83,18 @@ func (v *Verifier) prove(compact string, now time.Time) (*verified, *authz.Refus
 	if !ok {
 		return nil, authz.Refuse(authz.IdentityIssuer, "no issuer "+quote(t.iss)+" in the bundle")
 	}
-	generation, err := i.verify(t)
+	k, generation, err := i.key(t)
 	if err != nil {
+		return nil, i.invalid(t.kid, err)
+	}
+	if !i.keys.slots.take(ctx) {
+		return nil, authz.Refuse(authz.SystemOverloaded, i.names(t.kid)+"too many tokens of this issuer are being verified")
+	}
+	defer i.keys.slots.give()
+	if known, ok := v.memory.get(compact); ok && known.generation == generation {
+		return known, nil // another request has proven it while this one waited
+	}
+	if err := t.signedBy(k); err != nil {
 		return nil, i.invalid(t.kid, err)
 	}
 	reg, err := readRegistered(t.claims)
@@ -111,33 +121,35 @@ func (i *issuer) names(kid string) string {
 	return fmt.Sprintf("token of %s, kid %s: ", i.id, quote(kid))
 }
 
-// verify proves that t is the issuer's: type and algorithm are ones that it uses, and the one key that kid names has signed it. It
-// returns the generation of that key.
-func (i *issuer) verify(t token) (generation uint64, err error) {
+// key returns the one key that kid names, and its generation. Type and algorithm are ones that the issuer uses, and the algorithm is
+// the key's.
+func (i *issuer) key(t token) (key, uint64, error) {
 	if !slices.Contains(i.entry.Types, t.typ) {
-		return 0, errors.New("typ is none of the issuer's")
+		return key{}, 0, errors.New("typ is none of the issuer's")
 	}
 	if !slices.Contains(i.entry.Algorithms, t.alg) {
-		return 0, errors.New("alg is none of the issuer's")
+		return key{}, 0, errors.New("alg is none of the issuer's")
 	}
 	if i.keys == nil {
-		return 0, errors.New("no keys are fetched")
+		return key{}, 0, errors.New("no keys are fetched")
 	}
 	k, generation, err := i.keys.key(t.kid)
-	if err != nil {
-		return 0, err
+	if err == nil && k.alg != t.alg {
+		err = errors.New("alg is not the key's")
 	}
-	if k.alg != t.alg {
-		return 0, errors.New("alg is not the key's")
-	}
+	return k, generation, err
+}
+
+// signedBy proves that k has signed t.
+func (t token) signedBy(k key) error {
 	payload, err := jws.Verify([]byte(t.compact), jws.WithKey(jwa.SignatureAlgorithm(k.alg), k.public), jws.WithCompact())
 	if err != nil {
-		return 0, errors.New("signature does not hold")
+		return errors.New("signature does not hold")
 	}
 	if !bytes.Equal(payload, t.payload) {
-		return 0, errors.New("signature is over something else")
+		return errors.New("signature is over something else")
 	}
-	return generation, nil
+	return nil
 }
 
 // sane holds audience and lifetime, which time does not change.
