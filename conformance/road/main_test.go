@@ -22,7 +22,30 @@ var (
 )
 
 func TestMain(m *testing.M) {
+	if dir := os.Getenv(superviseIn); dir != "" {
+		os.Exit(supervise(dir))
+	}
 	os.Exit(run(m))
+}
+
+// superviseIn makes the test binary a demo in the folder that it names, so that a test can kill the supervisor.
+const superviseIn = "SALLYPORT_ROAD_SUPERVISE"
+
+// supervisor is a demo in dir as a process of its own.
+func supervisor(dir string) *exec.Cmd {
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), superviseIn+"="+dir, "SALLYPORT_ROAD_BINARY="+binary, "SALLYPORT_ROAD_TOOLS="+toolsDir)
+	return cmd
+}
+
+func supervise(dir string) int {
+	ports, err := demo.FreePorts()
+	if err == nil {
+		err = demo.Run(context.Background(), demo.Options{Dir: dir, Tour: "none", Out: os.Stdout, Ports: ports,
+			Binary: os.Getenv("SALLYPORT_ROAD_BINARY"), ToolsDir: os.Getenv("SALLYPORT_ROAD_TOOLS")})
+	}
+	fmt.Println(err)
+	return 1
 }
 
 func run(m *testing.M) (code int) {

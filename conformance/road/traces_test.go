@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -160,6 +161,47 @@ func (w *world) settle() error {
 		if n != 1 {
 			problems = append(problems, fmt.Errorf("the store served decision %s %d times", id, n))
 		}
+	}
+	return errors.Join(append(problems, w.leaks())...)
+}
+
+// credential is what no file may hold that others than the gateway and Envoy read: a token, or a signature.
+var credential = regexp.MustCompile(`eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}|(?i:signature)=[0-9a-f]{16,}`)
+
+// leaks looks for credentials and keys in all logs.
+func (w *world) leaks() error {
+	var secrets []string
+	for _, path := range []string{w.Mark(), w.StorageSecret("root"), w.StorageSecret("us-defense"), w.StorageSecret("fr-space")} {
+		b, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		secrets = append(secrets, string(b))
+	}
+	var problems []error
+	for _, dir := range []string{w.Audit(), filepath.Dir(w.EnvoyAccessLog())} {
+		err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+			if err != nil || d.IsDir() {
+				return err
+			}
+			b, err := os.ReadFile(path)
+			if err != nil {
+				return err
+			}
+			if m := credential.Find(b); m != nil {
+				problems = append(problems, fmt.Errorf("%s holds a credential: %.20s…", path, m))
+			}
+			for _, s := range secrets {
+				if bytes.Contains(b, []byte(s)) {
+					problems = append(problems, fmt.Errorf("%s holds a key", path))
+				}
+			}
+			if bytes.Contains(b, []byte("SignatureDoesNotMatch")) {
+				problems = append(problems, fmt.Errorf("%s: the store computed another signature than the gateway, and told the client which", path))
+			}
+			return nil
+		})
+		problems = append(problems, err)
 	}
 	return errors.Join(problems...)
 }
