@@ -59,7 +59,10 @@ func New(c Config) (*Verifier, error) {
 		c.Now = time.Now
 	}
 	v := &Verifier{c: c, replay: newReplay(c.Memory)}
-	return v, v.SetKeys(c.Keys)
+	if err := v.SetKeys(c.Keys); err != nil {
+		return nil, err
+	}
+	return v, nil
 }
 
 // SetKeys replaces the keys by those of a JWK set, or changes nothing and says what is wrong with it. To change the gateway's key
