@@ -279,8 +279,10 @@ func TestVectors(t *testing.T) {
 	}
 	made = append(made, '\n')
 	if *update {
-		if err := os.WriteFile(vectorFile, made, 0o644); err != nil {
-			t.Fatal(err)
+		for file, b := range map[string][]byte{vectorFile: made, "testdata/keys.json": append(jwks(publicJWK("a")), '\n')} {
+			if err := os.WriteFile(file, b, 0o644); err != nil {
+				t.Fatal(err)
+			}
 		}
 	}
 	file, err := os.ReadFile(vectorFile)
