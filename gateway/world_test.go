@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/ecdsa"
+	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rand"
 	"encoding/json"
@@ -193,7 +194,7 @@ func start(t testing.TB, b *policy.Bundle, changes ...func(*Config)) gateway {
 	t.Helper()
 	dir := t.TempDir()
 	own := authz.Gateway{ID: "sallyport", Enclaves: []string{"iad-1", "par-1", "akl-1", "yow-1", "edge-7"}}
-	logs, err := audit.Open(audit.Config{Dir: dir, Gateway: own})
+	logs, err := audit.Open(audit.Config{Dir: dir, Key: ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize)), Gateway: own})
 	if err != nil {
 		t.Fatal(err)
 	}

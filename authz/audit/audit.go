@@ -5,19 +5,22 @@
 //   - Append returns nil only when the record is durable in every log that it belongs to (of denials counted in a flood, see below).
 //   - The first error of a write or flush ends that log for good: everything that waits or comes later fails, and nothing is
 //     retried as if it had succeeded. The other logs go on.
-//   - Bytes that were acknowledged are never cut. A log whose acknowledged bytes are damaged is not opened.
+//   - Bytes that were acknowledged are never cut. A log whose acknowledged bytes are damaged, or shorter than its checkpoint says,
+//     is not opened.
+//   - A checkpoint covers only lines that are durable, and its tiles are durable before it is published.
 //   - One line is printable ASCII, so bytes that a caller chose can't forge a line or move a terminal's cursor.
 //   - An allow is recorded whole or not at all; a denial that does not fit is recorded in short and says so.
 //
 // The one kind of answer without a line of its own is a denial before a subject is known, above Config.FloodRate: those are
 // counted exactly, and the counts are recorded once a second.
 //
-// Non-goals: no signatures, no queries, no rotation by age, no deletion, no policy about what a record holds. It knows nothing
-// of metrics: see Stats.
+// Non-goals: no witnesses, no rotation by age, no deletion, no policy about what a record holds. It knows nothing of metrics: see
+// Stats. The tree, its tiles and its signatures are package tlog's.
 package audit
 
 import (
 	"context"
+	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -41,15 +44,16 @@ const (
 
 // Config says where the logs are and how they behave. The zero value of a field that is not marked as needed is its default.
 type Config struct {
-	Dir        string           // needed: the folder of the logs, made with mode 0700 if it is missing
-	Durability string           // Durable (default) or Buffered
-	Gateway    authz.Gateway    // for the records that the logs write themselves: recovered and flood
-	Logger     *slog.Logger     // default: none
-	Now        func() time.Time // default: time.Now
-	MaxQueue   int              // records that may wait in one log, default 4096; one more is refused at once
-	Reserve    uint64           // free bytes of the disk that decisions leave for events, default 16 MiB
-	FloodRate  float64          // denials a second of one source without a subject that get a line each, default 100
-	FloodBurst int              // and so many at once, default 200
+	Dir        string             // needed: the folder of the logs, made with mode 0700 if it is missing
+	Key        ed25519.PrivateKey // needed: signs the checkpoints of all logs
+	Durability string             // Durable (default) or Buffered
+	Gateway    authz.Gateway      // for the records that the logs write themselves: recovered and flood
+	Logger     *slog.Logger       // default: none
+	Now        func() time.Time   // default: time.Now
+	MaxQueue   int                // records that may wait in one log, default 4096; one more is refused at once
+	Reserve    uint64             // free bytes of the disk that decisions leave for events, default 16 MiB
+	FloodRate  float64            // denials a second of one source without a subject that get a line each, default 100
+	FloodBurst int                // and so many at once, default 200
 
 	open func(path string, flag int) (file, error) // where tests inject faults
 	free func(dir string) (uint64, error)          // likewise
@@ -59,6 +63,9 @@ type Config struct {
 func (c Config) complete() (Config, error) {
 	if c.Dir == "" {
 		return c, errors.New("audit: no directory is given")
+	}
+	if len(c.Key) != ed25519.PrivateKeySize {
+		return c, errors.New("audit: no key to sign with is given")
 	}
 	switch c.Durability {
 	case "":
@@ -274,6 +281,8 @@ func (l *Logs) Ready() error {
 type Stat struct {
 	Records   uint64        // records that are durable, each once however many lines it has
 	Groups    uint64        // groups that were committed together
+	Lines     uint64        // lines of the log that are durable
+	Signed    uint64        // lines that the last checkpoint covers
 	LastFlush time.Duration // how long the last group took to write and flush
 	Queued    int           // records that wait now
 	Counted   uint64        // denials that were counted instead of recorded one by one; only in the gateway's log

@@ -3,6 +3,7 @@ package audit_test
 import (
 	"bytes"
 	"context"
+	"crypto/ed25519"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -20,6 +21,7 @@ import (
 
 	"github.com/sallyport-dev/sallyport/authz"
 	"github.com/sallyport-dev/sallyport/authz/audit"
+	"github.com/sallyport-dev/sallyport/authz/audit/tlog"
 )
 
 // TestMain runs the process that the crash tests kill, or the tests.
@@ -29,6 +31,8 @@ func TestMain(m *testing.M) {
 	}
 	goleak.VerifyTestMain(m)
 }
+
+var signingKey = ed25519.NewKeyFromSeed(bytes.Repeat([]byte{7}, ed25519.SeedSize))
 
 var noon = time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC)
 
@@ -135,6 +139,38 @@ func mustVerify(t testing.TB, dir string) audit.Report {
 	return report
 }
 
+// plant makes a log of a tenant that was signed when it was empty, and puts text into one of its files, by default into its first
+// segment. So what is in it depends on lines alone.
+func plant(t testing.TB, dir, tenant string, text []byte, file ...string) {
+	t.Helper()
+	if _, err := os.Stat(filepath.Join(dir, tenant)); err != nil {
+		l := openLogs(t, audit.Config{Key: signingKey, Dir: dir}, tenant)
+		if err := l.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	path := segment(dir, tenant, 0)
+	if len(file) > 0 {
+		if err := os.Remove(path); err != nil {
+			t.Fatal(err)
+		}
+		path = filepath.Join(dir, tenant, file[0])
+	}
+	writeFile(t, path, text)
+}
+
+// rewind puts back the checkpoint of the log when it was empty, as a crash can leave it that came before the next.
+func rewind(t testing.TB, dir, tenant string) {
+	t.Helper()
+	name, _, _ := strings.Cut(string(readFile(t, filepath.Join(dir, tenant, "key.pub"))), "+")
+	var empty tlog.Tree
+	signed, err := tlog.Checkpoint{Origin: name, Root: empty.Root()}.Sign(signingKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	writeFile(t, filepath.Join(dir, tenant, "checkpoint"), signed)
+}
+
 func segment(dir, log string, first int) string {
 	return filepath.Join(dir, log, fmt.Sprintf("seg-%020d.jsonl", first))
 }
@@ -161,7 +197,7 @@ func writeFile(t testing.TB, path string, b []byte) {
 func TestAnAppendedRecordReadsBackAsItWas(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	l := openLogs(t, audit.Config{Dir: dir}, "us-defense")
+	l := openLogs(t, audit.Config{Key: signingKey, Dir: dir}, "us-defense")
 	want := decision("d1", false, "us-defense")
 	want.Accesses[0].Reasons = []authz.Reason{"b", "a", "b"}
 	want.Fields = map[string]string{"odd": "\x00\u2028\x7f\u009b<é\U0001f512>\xff\n"}
@@ -197,7 +233,7 @@ func TestARecordGoesToEachLogThatItConcerns(t *testing.T) {
 	noAccess := decision("no-access", false)
 	start := authz.Record{Type: "start", DecisionID: "start", Time: authz.At(noon)}
 	dir := t.TempDir()
-	l := openLogs(t, audit.Config{Dir: dir}, "us-defense", "fr-space")
+	l := openLogs(t, audit.Config{Key: signingKey, Dir: dir}, "us-defense", "fr-space")
 	mustAppend(t, l, mixed, noRow, noAccess, nobody("nobody", "192.0.2.1"), start)
 
 	if diff := cmp.Diff(map[string][]string{
@@ -226,7 +262,7 @@ func TestARecordGoesToEachLogThatItConcerns(t *testing.T) {
 func TestEachCopyHasASaltOfItsOwn(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	l := openLogs(t, audit.Config{Dir: dir}, "us-defense", "fr-space")
+	l := openLogs(t, audit.Config{Key: signingKey, Dir: dir}, "us-defense", "fr-space")
 	mustAppend(t, l, decision("d", true, "us-defense", "fr-space"))
 	salts := map[string]bool{}
 	if err := audit.Read(dir, func(_ string, _ []byte, r authz.Record) error { salts[r.Salt] = true; return nil }); err != nil {
@@ -240,7 +276,7 @@ func TestEachCopyHasASaltOfItsOwn(t *testing.T) {
 func TestAppendRefuses(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	l := openLogs(t, audit.Config{Dir: dir}, "us-defense")
+	l := openLogs(t, audit.Config{Key: signingKey, Dir: dir}, "us-defense")
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
 	with := func(change func(*authz.Record)) authz.Record {
@@ -289,7 +325,7 @@ func TestAppendRefuses(t *testing.T) {
 func TestUseRefusesWhatIsNoTenant(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	l := openLogs(t, audit.Config{Dir: dir})
+	l := openLogs(t, audit.Config{Key: signingKey, Dir: dir})
 	for _, name := range []string{"", "a", "gateway", "root", "..", "../x", "a/b", "A1", "1a", "a_b", "a.b", strings.Repeat("a", 64)} {
 		if err := l.Use([]string{name}); err == nil {
 			t.Errorf("Use(%q) did not fail", name)
@@ -304,7 +340,7 @@ func TestUseRefusesWhatIsNoTenant(t *testing.T) {
 func TestUseAgainKeepsTheOpenLogs(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	l := openLogs(t, audit.Config{Dir: dir}, "us-defense")
+	l := openLogs(t, audit.Config{Key: signingKey, Dir: dir}, "us-defense")
 	mustAppend(t, l, decision("d1", true, "us-defense"))
 	if err := l.Use([]string{"us-defense", "fr-space"}); err != nil {
 		t.Fatal(err)
@@ -326,10 +362,11 @@ func TestOpenRefuses(t *testing.T) {
 		config audit.Config
 		want   string
 	}{
-		"no directory":         {audit.Config{}, "no directory"},
-		"a directory's a file": {audit.Config{Dir: asFile}, "not a directory"},
-		"another durability":   {audit.Config{Dir: t.TempDir(), Durability: "maybe"}, `durability "maybe"`},
-		"a negative limit":     {audit.Config{Dir: t.TempDir(), MaxQueue: -1}, "negative"},
+		"no directory":         {audit.Config{Key: signingKey}, "no directory"},
+		"no key":               {audit.Config{Dir: t.TempDir()}, "no key"},
+		"a directory's a file": {audit.Config{Key: signingKey, Dir: asFile}, "not a directory"},
+		"another durability":   {audit.Config{Key: signingKey, Dir: t.TempDir(), Durability: "maybe"}, `durability "maybe"`},
+		"a negative limit":     {audit.Config{Key: signingKey, Dir: t.TempDir(), MaxQueue: -1}, "negative"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if _, err := audit.Open(test.config); err == nil || !strings.Contains(err.Error(), test.want) {
@@ -354,7 +391,7 @@ func TestOpenRefusesAFolderThatCannotBeWritten(t *testing.T) {
 			}
 			os.Chown(dir, 65534, 65534)
 		}
-		_, err := audit.Open(audit.Config{Dir: dir})
+		_, err := audit.Open(audit.Config{Key: signingKey, Dir: dir})
 		done <- err
 	}()
 	if err := <-done; !errors.Is(err, os.ErrPermission) || !strings.Contains(err.Error(), dir) {
@@ -365,20 +402,20 @@ func TestOpenRefusesAFolderThatCannotBeWritten(t *testing.T) {
 func TestASecondOpenIsRefusedUntilTheFirstIsClosed(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	l := openLogs(t, audit.Config{Dir: dir})
-	if _, err := audit.Open(audit.Config{Dir: dir}); err == nil || !strings.Contains(err.Error(), "locked by another process") {
+	l := openLogs(t, audit.Config{Key: signingKey, Dir: dir})
+	if _, err := audit.Open(audit.Config{Key: signingKey, Dir: dir}); err == nil || !strings.Contains(err.Error(), "locked by another process") {
 		t.Fatalf("error %v", err)
 	}
 	if err := l.Close(); err != nil {
 		t.Fatal(err)
 	}
-	openLogs(t, audit.Config{Dir: dir})
+	openLogs(t, audit.Config{Key: signingKey, Dir: dir})
 }
 
 func TestManyAppendersAreGroupedWithoutAGap(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	l := openLogs(t, audit.Config{Dir: dir}, "us-defense")
+	l := openLogs(t, audit.Config{Key: signingKey, Dir: dir}, "us-defense")
 	const appenders, each = 64, 20
 	var wg sync.WaitGroup
 	for a := range appenders {
@@ -411,7 +448,7 @@ func TestManyAppendersAreGroupedWithoutAGap(t *testing.T) {
 func TestAClockThatGoesBackChangesNoOrder(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	l := openLogs(t, audit.Config{Dir: dir}, "us-defense")
+	l := openLogs(t, audit.Config{Key: signingKey, Dir: dir}, "us-defense")
 	for i := range 3 {
 		r := decision(fmt.Sprint(i), true, "us-defense")
 		r.Time = authz.At(noon.Add(-time.Duration(i) * time.Hour))

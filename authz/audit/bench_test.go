@@ -19,7 +19,7 @@ func BenchmarkAppend(b *testing.B) {
 	r.Accesses[0].Input = json.RawMessage(`{"subject":` + strings.Repeat(`{"a":[1,2,3],"b":"text","c":`, 40) + `null` + strings.Repeat(`}`, 40) + `}`)
 	for _, inFlight := range []int{1, 16, 64, 256} {
 		b.Run(fmt.Sprintf("%d in flight", inFlight), func(b *testing.B) {
-			l := openLogs(b, audit.Config{Dir: b.TempDir()}, "us-defense")
+			l := openLogs(b, audit.Config{Key: signingKey, Dir: b.TempDir()}, "us-defense")
 			b.ReportAllocs()
 			var next atomic.Int64
 			var wg sync.WaitGroup
@@ -44,7 +44,7 @@ func BenchmarkAppend(b *testing.B) {
 func BenchmarkVerify(b *testing.B) {
 	dir := b.TempDir()
 	const n = 10_000
-	l := openLogs(b, audit.Config{Dir: dir, Durability: audit.Buffered}, "us-defense")
+	l := openLogs(b, audit.Config{Key: signingKey, Dir: dir, Durability: audit.Buffered}, "us-defense")
 	var wg sync.WaitGroup
 	for range 100 {
 		wg.Go(func() {

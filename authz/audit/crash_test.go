@@ -25,7 +25,7 @@ const (
 
 // victim appends until it is killed, and prints the id of each record that was acknowledged.
 func victim(dir string) {
-	l, err := audit.Open(audit.Config{Dir: dir})
+	l, err := audit.Open(audit.Config{Key: signingKey, Dir: dir})
 	if err == nil {
 		err = l.Use([]string{"us-defense", "fr-space"})
 	}
@@ -86,7 +86,7 @@ func TestKill9LosesNoAcknowledgedRecord(t *testing.T) {
 		}
 		cmd.Wait()
 	}
-	l := openLogs(t, audit.Config{Dir: dir}, "us-defense", "fr-space")
+	l := openLogs(t, audit.Config{Key: signingKey, Dir: dir}, "us-defense", "fr-space")
 	if err := l.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -109,7 +109,7 @@ func TestKill9LosesNoAcknowledgedRecord(t *testing.T) {
 // long is set.
 func groups(t testing.TB, dir string, n int) []byte {
 	t.Helper()
-	l := openLogs(t, audit.Config{Dir: dir, Durability: audit.Buffered}, "us-defense")
+	l := openLogs(t, audit.Config{Key: signingKey, Dir: dir, Durability: audit.Buffered}, "us-defense")
 	for i := range n {
 		mustAppend(t, l, decision(fmt.Sprint(i), true, "us-defense"))
 	}
@@ -123,8 +123,8 @@ func groups(t testing.TB, dir string, n int) []byte {
 func reopen(t testing.TB, log []byte) ([]string, map[string]string) {
 	t.Helper()
 	dir := t.TempDir()
-	writeFile(t, segment(dir, "us-defense", 0), log)
-	l := openLogs(t, audit.Config{Dir: dir, Durability: audit.Buffered}, "us-defense")
+	plant(t, dir, "us-defense", log)
+	l := openLogs(t, audit.Config{Key: signingKey, Dir: dir, Durability: audit.Buffered}, "us-defense")
 	if err := l.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -163,9 +163,10 @@ func TestATornTailIsDamageToAVerifierUnlessAGatewayRuns(t *testing.T) {
 	log := groups(t, dir, 3)
 	path := segment(dir, "us-defense", 0)
 	writeFile(t, path, log[:len(log)-5])
+	rewind(t, dir, "us-defense")
 	wantDamage(t, dir, 2, "ends inside a line")
 
-	l := openLogs(t, audit.Config{Dir: dir}, "us-defense")
+	l := openLogs(t, audit.Config{Key: signingKey, Dir: dir}, "us-defense")
 	mustAppend(t, l, decision("after", true, "us-defense"))
 	f, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0)
 	if err != nil {
@@ -229,7 +230,7 @@ func TestLostSectorsOfTheLastGroupLoseNothingAcknowledged(t *testing.T) {
 func TestADecisionThatACrashLeftUnfinishedIsToldAndNotCounted(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	l := openLogs(t, audit.Config{Dir: dir}, "us-defense")
+	l := openLogs(t, audit.Config{Key: signingKey, Dir: dir}, "us-defense")
 	mustAppend(t, l, decision("first", true, "us-defense"), many("long", 100, 3_000, true))
 	if err := l.Close(); err != nil {
 		t.Fatal(err)
@@ -240,9 +241,10 @@ func TestADecisionThatACrashLeftUnfinishedIsToldAndNotCounted(t *testing.T) {
 		end += bytes.IndexByte(log[end:], '\n') + 1
 	}
 	writeFile(t, segment(dir, "us-defense", 0), log[:end])
+	rewind(t, dir, "us-defense")
 	wantDamage(t, dir, 3, "decision long ends after part 2 of")
 
-	l = openLogs(t, audit.Config{Dir: dir}, "us-defense")
+	l = openLogs(t, audit.Config{Key: signingKey, Dir: dir}, "us-defense")
 	mustAppend(t, l, decision("after", true, "us-defense"))
 	if err := l.Close(); err != nil {
 		t.Fatal(err)
@@ -281,7 +283,7 @@ func TestDamageToAcknowledgedLinesIsNeverCut(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
-			writeFile(t, segment(dir, "us-defense", 0), b)
+			plant(t, dir, "us-defense", b)
 			wantNoOpen(t, dir, "us-defense")
 			if have := readFile(t, segment(dir, "us-defense", 0)); !bytes.Equal(have, b) {
 				t.Error("a log that was refused was changed")

@@ -27,7 +27,7 @@ func TestALongDecisionIsSeveralLinesOfOneGroup(t *testing.T) {
 	for _, size := range []struct{ accesses, bytes int }{{2, 40_000}, {40, 3_000}, {1_000, 3_000}, {1_000, 100}} {
 		t.Run(fmt.Sprintf("%d accesses of %d bytes", size.accesses, size.bytes), func(t *testing.T) {
 			dir := t.TempDir()
-			l := openLogs(t, audit.Config{Dir: dir}, "us-defense")
+			l := openLogs(t, audit.Config{Key: signingKey, Dir: dir}, "us-defense")
 			mustAppend(t, l, decision("before", true, "us-defense"), many("long", size.accesses, size.bytes, true), decision("after", true, "us-defense"))
 
 			accesses, parts, of := 0, 0, 0
@@ -78,7 +78,7 @@ func TestALineCanBeExactlyAsLongAsAllowed(t *testing.T) {
 	}
 	lengths := func(r authz.Record) []int {
 		dir := t.TempDir()
-		l := openLogs(t, audit.Config{Dir: dir, Durability: audit.Buffered}, "us-defense")
+		l := openLogs(t, audit.Config{Key: signingKey, Dir: dir, Durability: audit.Buffered}, "us-defense")
 		defer l.Close()
 		mustAppend(t, l, r)
 		mustVerify(t, dir)
@@ -101,7 +101,7 @@ func TestALineCanBeExactlyAsLongAsAllowed(t *testing.T) {
 func TestAnAllowThatFitsNoLineIsRefused(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	l := openLogs(t, audit.Config{Dir: dir}, "us-defense")
+	l := openLogs(t, audit.Config{Key: signingKey, Dir: dir}, "us-defense")
 	for name, r := range map[string]authz.Record{
 		"one access is too long": many("d", 3, audit.MaxLine, true),
 		"the rest is too long": func() authz.Record {
@@ -134,7 +134,7 @@ func TestADenialThatFitsNoLineIsRecordedInShort(t *testing.T) {
 	r.Fields = map[string]string{"k": worst}
 
 	dir := t.TempDir()
-	l := openLogs(t, audit.Config{Dir: dir}, "us-defense")
+	l := openLogs(t, audit.Config{Key: signingKey, Dir: dir}, "us-defense")
 	mustAppend(t, l, r)
 	mustVerify(t, dir)
 	var have []authz.RecordAccess

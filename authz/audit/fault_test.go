@@ -28,9 +28,9 @@ type disk struct {
 }
 
 func (d *disk) config(dir string) audit.Config {
-	return audit.Config{Dir: dir}.WithFiles(func(path string, flag int) (audit.File, error) {
+	return audit.Config{Key: signingKey, Dir: dir}.WithFiles(func(path string, flag int) (audit.File, error) {
 		f, err := audit.OpenFile(path, flag)
-		if err != nil || filepath.Base(filepath.Dir(path)) != d.log {
+		if err != nil || filepath.Base(filepath.Dir(path)) != d.log || filepath.Ext(path) != ".jsonl" {
 			return f, err
 		}
 		return diskFile{f, d}, nil
@@ -113,7 +113,7 @@ func TestTheFirstErrorEndsALogForGood(t *testing.T) {
 				t.Error("the log was flushed again after it failed")
 			}
 
-			l = openLogs(t, audit.Config{Dir: dir}, "us-defense")
+			l = openLogs(t, audit.Config{Key: signingKey, Dir: dir}, "us-defense")
 			if err := l.Close(); err != nil {
 				t.Fatal(err)
 			}
@@ -256,7 +256,7 @@ func TestADiskAtItsReserveRefusesDecisionsAndTakesEvents(t *testing.T) {
 	dir := t.TempDir()
 	var free atomic.Uint64
 	free.Store(1 << 30)
-	c := audit.Config{Dir: dir, Reserve: 1 << 20}.WithFree(func(string) (uint64, error) { return free.Load(), nil })
+	c := audit.Config{Key: signingKey, Dir: dir, Reserve: 1 << 20}.WithFree(func(string) (uint64, error) { return free.Load(), nil })
 	l := openLogs(t, c, "us-defense")
 	mustAppend(t, l, decision("before", true, "us-defense"))
 	free.Store(1<<20 - 1)
@@ -304,6 +304,7 @@ func TestALogThatCannotBeBroughtBackIsNotOpened(t *testing.T) {
 	dir := t.TempDir()
 	log := groups(t, dir, 2)
 	writeFile(t, segment(dir, "us-defense", 0), log[:len(log)-9])
+	rewind(t, dir, "us-defense")
 	d := &disk{log: "us-defense"}
 	for name, fault := range map[string]func(audit.File) error{
 		"the flush after the cut fails": func(audit.File) error { return syscall.EIO },

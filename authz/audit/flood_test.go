@@ -22,7 +22,7 @@ func frozen() time.Time { return noon }
 func TestAFloodIsCountedExactlyBeyondItsRate(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	l := openLogs(t, audit.Config{Dir: dir, Now: frozen, FloodRate: 1, FloodBurst: 5,
+	l := openLogs(t, audit.Config{Key: signingKey, Dir: dir, Now: frozen, FloodRate: 1, FloodBurst: 5,
 		Gateway: authz.Gateway{ID: "sallyport", Enclaves: []string{"iad-1"}}}, "us-defense")
 	const appenders, each = 8, 100
 	var wg sync.WaitGroup
@@ -81,7 +81,7 @@ func TestARateComesBackWithTime(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	var now atomic.Int64
-	l := openLogs(t, audit.Config{Dir: dir, FloodRate: 2, FloodBurst: 2, Now: func() time.Time { return noon.Add(time.Duration(now.Load())) }})
+	l := openLogs(t, audit.Config{Key: signingKey, Dir: dir, FloodRate: 2, FloodBurst: 2, Now: func() time.Time { return noon.Add(time.Duration(now.Load())) }})
 	one := func(id string) { mustAppend(t, l, nobody(id, "192.0.2.1")) }
 	one("a")
 	one("b")
@@ -108,7 +108,7 @@ func TestARateComesBackWithTime(t *testing.T) {
 func TestManySourcesTogetherAreBounded(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	l := openLogs(t, audit.Config{Dir: dir, Durability: audit.Buffered, Now: frozen, FloodRate: 1, FloodBurst: 3})
+	l := openLogs(t, audit.Config{Key: signingKey, Dir: dir, Durability: audit.Buffered, Now: frozen, FloodRate: 1, FloodBurst: 3})
 	const sources = 10_000
 	for i := range sources {
 		mustAppend(t, l, nobody(fmt.Sprint(i), fmt.Sprintf("10.1.%d.%d", i/256, i%256)))

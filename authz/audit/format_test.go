@@ -46,8 +46,8 @@ func TestTheExampleInFormatVerifies(t *testing.T) {
 	for line := range bytes.Lines(spec) {
 		if bytes.HasPrefix(line, []byte(`{"n":0`)) {
 			dir := t.TempDir()
-			writeFile(t, segment(dir, "us-defense", 0), line)
-			if have := mustVerify(t, dir).Logs[0]; have.Lines != 1 || have.Denies != 1 {
+			plant(t, dir, "us-defense", line)
+			if have := mustVerify(t, dir).Logs[1]; have.Lines != 1 || have.Denies != 1 {
 				t.Errorf("report: %+v", have)
 			}
 			if audit.Checksum("123456789") != "e3069283" {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/sallyport-dev/sallyport/authz"
+	"github.com/sallyport-dev/sallyport/authz/audit/tlog"
 )
 
 const (
@@ -48,21 +49,36 @@ type log struct {
 	waiting int // bytes in queue
 	failed  error
 	closed  bool
+	due     bool // a checkpoint may be due
 	stat    Stat
 
 	// Only the committer touches these.
 	file        file
 	first, next uint64 // first line of the open segment; line to be written next
 	buf         []byte
+	tree        tlog.Tree
+	tiles       []tlog.Tile // full ones that were not offered yet
+	offered     uint64      // lines of the last snapshot
+	offeredAt   time.Time
 	ended       chan struct{} // closed when the committer has ended
 	closeErr    error         // what its end brought; read after ended
+
+	id        identity
+	snapshots chan snapshot // from the committer to the publisher
+	published chan struct{} // closed when the publisher has ended
 }
 
 // start begins to commit.
 func (l *log) start() {
 	l.wake = sync.NewCond(&l.mu)
 	l.ended = make(chan struct{})
+	l.snapshots = make(chan snapshot, 1)
+	l.published = make(chan struct{})
+	l.offeredAt = time.Now()
+	l.tiles = l.tree.Take()
+	l.due = l.tree.Size() > l.offered || len(l.tiles) > 0 // what was recovered
 	go l.commits()
+	go l.publish()
 }
 
 // enqueue hands p to the committer, or says at once why it can't.
@@ -89,17 +105,18 @@ func (l *log) commits() {
 	var group []*pending
 	for {
 		l.mu.Lock()
-		for len(l.queue) == 0 && !l.closed {
+		for len(l.queue) == 0 && !l.closed && !l.due {
 			l.wake.Wait()
 		}
-		if len(l.queue) == 0 {
+		if len(l.queue) == 0 && l.closed {
 			l.mu.Unlock()
 			l.closeErr = l.finish()
 			return
 		}
 		group, l.queue = l.queue, group[:0]
 		l.waiting = 0
-		failed := l.failed
+		failed, due := l.failed, l.due
+		l.due = false
 		l.mu.Unlock()
 
 		if failed == nil {
@@ -109,6 +126,11 @@ func (l *log) commits() {
 		for i, p := range group {
 			p.done <- failed
 			group[i] = nil
+		}
+		if failed == nil {
+			if err := l.offer(due); err != nil {
+				l.fail(err)
+			}
 		}
 	}
 }
@@ -160,12 +182,28 @@ func (l *log) commitAndCount(group []*pending) error {
 	if err == nil {
 		l.stat.Records += uint64(len(group))
 		l.stat.Groups++
+		l.stat.Lines = l.next
 		return nil
+	}
+	l.latch(err)
+	return l.failed
+}
+
+// fail ends the log for good.
+func (l *log) fail(err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.latch(err)
+}
+
+// latch is fail for a caller that holds l.mu. The first error stays.
+func (l *log) latch(err error) {
+	if l.failed != nil {
+		return
 	}
 	l.failed = fmt.Errorf("audit: log %s has failed and takes nothing until the gateway is started again: %w", l.name, err)
 	l.stat.Failed = true
-	l.c.Logger.Error("audit log failed", "log", l.name, "line", l.next, "error", err)
-	return l.failed
+	l.c.Logger.Error("audit log failed", "log", l.name, "error", err)
 }
 
 // commit writes a group and makes it durable. A group that crosses the end of a segment has its first part durable before the
@@ -203,15 +241,24 @@ func (l *log) flush(b []byte) error {
 	if _, err := l.file.Write(b); err != nil {
 		return err
 	}
-	if l.c.Durability == Buffered {
-		return nil
+	// The tree grows while the disk flushes. Should the flush fail, the tree has leaves that are not durable, but then the log has
+	// failed and no checkpoint is made of it.
+	hashed := make(chan struct{})
+	go func() {
+		l.hash(b)
+		close(hashed)
+	}()
+	var err error
+	if l.c.Durability == Durable {
+		err = l.file.Sync()
 	}
-	return l.file.Sync()
+	<-hashed
+	return err
 }
 
 // rotate ends the full segment and begins the next.
 func (l *log) rotate() error {
-	if err := l.finish(); err != nil {
+	if err := errors.Join(l.file.Sync(), l.file.Close()); err != nil {
 		return err
 	}
 	f, err := l.c.create(l.dir, l.next)
@@ -234,12 +281,21 @@ func (c *Config) create(dir string, n uint64) (file, error) {
 	return f, nil
 }
 
-// finish makes the open segment durable, whatever the durability, and closes it. A log that has failed is not flushed again.
+// finish makes the open segment durable, whatever the durability, publishes the last checkpoint and closes the segment. A log
+// that has failed is not flushed again.
 func (l *log) finish() error {
-	if err := l.failure(); err != nil {
-		return errors.Join(err, l.file.Close())
+	err := l.failure()
+	if err == nil {
+		if err = l.file.Sync(); err == nil {
+			l.last()
+		}
 	}
-	return errors.Join(l.file.Sync(), l.file.Close())
+	close(l.snapshots)
+	<-l.published
+	if err == nil {
+		err = l.failure()
+	}
+	return errors.Join(err, l.file.Close())
 }
 
 // ready returns nil if a decision could be written now.

@@ -50,6 +50,9 @@ func openLog(c *Config, name string) (*log, error) {
 
 // prepare makes the log's folder, durably, and locks it.
 func (l *log) prepare() error {
+	if _, err := os.Stat(l.dir + newSuffix); err == nil {
+		return fmt.Errorf("%s: a new incarnation was begun and not finished: run `sallyport audit new-incarnation` again", l.dir+newSuffix)
+	}
 	err := os.Mkdir(l.dir, 0o700)
 	if err == nil {
 		err = syncDir(l.c.Dir)
@@ -133,46 +136,6 @@ func randomID() string {
 	return hex.EncodeToString(b[:])
 }
 
-// recover finds the end of the log, cuts what a crash left behind it, and opens the last segment for appending.
-func (l *log) recover() (found, error) {
-	firsts, err := segments(l.dir)
-	if err != nil {
-		return found{}, err
-	}
-	if len(firsts) == 0 {
-		l.file, err = l.c.create(l.dir, 0)
-		return found{}, err
-	}
-	end := position{}
-	for _, first := range firsts[:len(firsts)-1] {
-		if end, err = l.lastOfFull(first); err != nil {
-			return found{}, err
-		}
-	}
-	l.first = firsts[len(firsts)-1]
-	path := segmentPath(l.dir, l.first)
-	if end, err = l.scan(path, end); err != nil {
-		return found{}, err
-	}
-	l.next = end.next
-	f := found{cut: end.total - end.size}
-	if f.unfinished, err = unfinished(end.last); err != nil {
-		return found{}, l.damage(path, 0, end.next-1, err.Error())
-	}
-	if l.file, err = l.c.open(path, os.O_WRONLY|os.O_APPEND); err != nil {
-		return found{}, err
-	}
-	if f.cut > 0 {
-		if err := l.file.Truncate(end.size); err != nil {
-			return found{}, errors.Join(err, l.file.Close())
-		}
-	}
-	if err := errors.Join(l.file.Sync(), syncDir(l.dir)); err != nil {
-		return found{}, errors.Join(err, l.file.Close())
-	}
-	return f, nil
-}
-
 func (l *log) damage(path string, line int, index uint64, cause string) error {
 	return &Damage{Log: l.name, File: path, Line: line, Index: index, Cause: cause}
 }
@@ -229,9 +192,9 @@ func (l *log) lastOfFull(first uint64) (position, error) {
 	return position{next: last + 1, group: parsed.g, last: parsed.members}, nil
 }
 
-// scan reads the last segment up to its first bad line. What follows that line decides: nothing of a later group means that the
+// scan reads the last segment up to its first bad line and calls add with each good one. What follows that line decides: nothing of a later group means that the
 // group was never acknowledged, so its rest may be cut; a whole line of a later group, or one out of order, is damage.
-func (l *log) scan(path string, p position) (position, error) {
+func (l *log) scan(path string, p position, add func(line []byte) error) (position, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return p, err
@@ -266,6 +229,9 @@ func (l *log) scan(path string, p position) (position, error) {
 		}
 		if err := p.takes(good); err != nil { // a torn write leaves no whole line in a wrong place
 			return p, l.damage(path, number, p.next, err.Error())
+		}
+		if err := add(c.text); err != nil {
+			return p, err
 		}
 		p.next, p.group, p.last = good.n+1, good.g, append(p.last[:0], good.members...)
 		p.size += c.size

@@ -16,9 +16,9 @@ const (
 // check refuses a record that would say less than a record must. It is the last look at an allow.
 func check(r authz.Record) error {
 	switch r.Type {
-	case typeDecision, "start", "stop", "activation":
+	case typeDecision, "start", "stop", "activation", "disagreement":
 	default:
-		return fmt.Errorf("audit: record of type %q: want decision, start, stop or activation", r.Type)
+		return fmt.Errorf("audit: record of type %q: want decision, start, stop, activation or disagreement", r.Type)
 	}
 	if r.DecisionID == "" {
 		return fmt.Errorf("audit: %s record without a decision_id", r.Type)

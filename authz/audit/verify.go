@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"io"
@@ -28,6 +29,9 @@ type LogReport struct {
 	First     authz.Time `json:"first"`     // time of the first record
 	Last      authz.Time `json:"last"`      // time of the last record, which is not the latest where the clock went back
 	InFlight  int64      `json:"in_flight"` // bytes at the end that the running gateway has not finished
+	Origin    string     `json:"origin"`    // the name that the checkpoint signs
+	Signed    uint64     `json:"signed"`    // lines that the checkpoint covers; those after it are new, or the gateway was killed
+	Pinned    bool       `json:"pinned"`    // the key is one that the caller gave, and not only the folder's own
 	Damage    *Damage    `json:"damage,omitempty"`
 }
 
@@ -35,17 +39,24 @@ type LogReport struct {
 // that it has not finished are no damage. Without one a torn end is damage too, since nobody can tell what tore it: starting the
 // gateway cuts and records it.
 //
+// Checkpoints must be signed by one of keys. Without keys, each log's own public key is trusted, which shows damage but no forger who
+// also changed the key.
+//
 // The error is nil only if all of dir is whole. It holds a *Damage for each log that is not; Verify goes on with the next log,
 // so the report is complete in any case.
-func Verify(dir string) (Report, error) {
+func Verify(dir string, keys ...ed25519.PublicKey) (Report, error) {
 	var report Report
 	err := eachLog(dir, func(dir, name string) error {
 		r := LogReport{Log: name}
-		tail, err := walk(dir, name, func(e entry) error {
+		w := walker{dir: dir, name: name, keys: keys, visit: func(e entry) error {
 			r.add(e)
 			return nil
-		})
+		}}
+		tail, err := w.walk()
 		r.InFlight = tail
+		if w.seal != nil {
+			r.Origin, r.Signed, r.Pinned = w.seal.id.name, w.seal.signed.Size, len(keys) > 0
+		}
 		errors.As(err, &r.Damage)
 		report.Logs = append(report.Logs, r)
 		return err
@@ -58,12 +69,13 @@ func Verify(dir string) (Report, error) {
 // holds a *Damage. An error of f ends it. line is only valid during the call.
 func Read(dir string, f func(log string, line []byte, r authz.Record) error) error {
 	return eachLog(dir, func(dir, name string) error {
-		_, err := walk(dir, name, func(e entry) error {
+		w := walker{dir: dir, name: name, visit: func(e entry) error {
 			if err := f(name, e.text, e.record); err != nil {
 				return stopped{err}
 			}
 			return nil
-		})
+		}}
+		_, err := w.walk()
 		return err
 	})
 }
@@ -113,7 +125,7 @@ func eachLog(dir string, f func(dir, name string) error) error {
 	}
 	var names []string
 	for _, e := range entries {
-		if strings.HasPrefix(e.Name(), "seg-") {
+		if e.Name() == originFile || strings.HasPrefix(e.Name(), "seg-") {
 			dir, names = filepath.Dir(dir), []string{filepath.Base(dir)}
 			break
 		}
@@ -122,7 +134,7 @@ func eachLog(dir string, f func(dir, name string) error) error {
 		}
 	}
 	if len(names) == 0 {
-		return fmt.Errorf("%s: neither a log (no seg-….jsonl in it) nor a folder of logs", dir)
+		return fmt.Errorf("%s: neither a log (no seg-….jsonl and no origin.json in it) nor a folder of logs", dir)
 	}
 	var errs []error
 	for _, name := range names {
@@ -145,38 +157,64 @@ type entry struct {
 // walker reads one log.
 type walker struct {
 	dir, name string
+	keys      []ed25519.PublicKey // that may sign; none: the folder's own
 	visit     func(entry) error
+	seal      *seal
 	live      bool // a gateway had the log open when the walk began
 	position
 	open   authz.Record // the last line, if more lines of its decision must follow
 	inOpen bool
 }
 
-// walk calls visit with each good line of a log and returns how many bytes at its end are in flight.
-func walk(dir, name string, visit func(entry) error) (int64, error) {
-	w := walker{dir: dir, name: name, visit: visit}
+// walk calls visit with each good line of the log and returns how many bytes at its end are in flight.
+func (w *walker) walk() (int64, error) {
 	var err error
-	if w.live, err = isLocked(dir); err != nil {
+	if w.live, err = isLocked(w.dir); err != nil {
 		return 0, err
 	}
-	firsts, err := segments(dir)
+	if w.seal, err = openSeal(w.dir, w.name); err != nil {
+		return 0, err
+	}
+	if err := w.pinned(); err != nil {
+		return 0, err
+	}
+	firsts, err := segments(w.dir)
 	if err != nil {
 		return 0, err
 	}
-	if len(firsts) == 0 {
-		if w.running() {
-			return 0, nil
-		}
-		return 0, w.damage(dir, 0, "the log has no segment")
+	if len(firsts) == 0 && !w.running() {
+		return 0, w.damage(w.dir, 0, "the log has no segment")
 	}
+	tail, err := w.lines(firsts)
+	if err != nil {
+		return tail, err
+	}
+	return tail, w.seal.end()
+}
+
+// pinned refuses a log whose key is none of those that the caller gave.
+func (w *walker) pinned() error {
+	for _, k := range w.keys {
+		if k.Equal(w.seal.id.PublicKey) {
+			return nil
+		}
+	}
+	if len(w.keys) == 0 {
+		return nil
+	}
+	return w.damage(filepath.Join(w.dir, keyFile), 0, "the log is signed by another key than the one that was given")
+}
+
+// lines reads the segments.
+func (w *walker) lines(firsts []uint64) (int64, error) {
 	for i, first := range firsts {
-		tail, err := w.segment(segmentPath(dir, first), first, i == len(firsts)-1)
+		tail, err := w.segment(segmentPath(w.dir, first), first, i == len(firsts)-1)
 		if err != nil || tail > 0 {
 			return tail, err
 		}
 	}
 	if w.inOpen && !w.running() {
-		return 0, w.damage(segmentPath(dir, firsts[len(firsts)-1]), 0,
+		return 0, w.damage(segmentPath(w.dir, firsts[len(firsts)-1]), 0,
 			fmt.Sprintf("decision %s ends after part %d of %d", w.open.DecisionID, w.open.Part[0], w.open.Part[1]))
 	}
 	return 0, nil
@@ -248,6 +286,9 @@ func (w *walker) line(path string, number int, text []byte) error {
 	}
 	if err != nil {
 		return w.damage(path, number, err.Error())
+	}
+	if err := w.seal.add(text); err != nil {
+		return err
 	}
 	w.next, w.group = f.n+1, f.g
 	w.inOpen = r.Part != nil && r.Part[0] < r.Part[1]

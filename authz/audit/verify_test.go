@@ -75,7 +75,7 @@ func TestVerifyRefuses(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
-			writeFile(t, filepath.Join(dir, "us-defense", test.file), test.bytes)
+			plant(t, dir, "us-defense", test.bytes, test.file)
 			wantDamage(t, dir, test.index, test.want)
 		})
 	}
@@ -87,7 +87,7 @@ func TestVerifyRefuses(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
 			first := reframe(`{"n":0,"g":0,` + minimal + `,"part":[1,2]`)
-			writeFile(t, segment(dir, "us-defense", 0), []byte(first+"\n"+second+"\n"))
+			plant(t, dir, "us-defense", []byte(first+"\n"+second+"\n"))
 			wantDamage(t, dir, 1, "")
 		})
 	}
@@ -97,7 +97,7 @@ func TestVerifyRefuses(t *testing.T) {
 			b = audit.AppendLine(b, n, n, []byte(minimal))
 		}
 		dir := t.TempDir()
-		writeFile(t, segment(dir, "us-defense", 0), b)
+		plant(t, dir, "us-defense", b)
 		wantDamage(t, dir, audit.SegmentLines, "a segment has")
 		wantNoOpen(t, dir, "us-defense")
 	})
@@ -108,7 +108,8 @@ func TestVerifyRefuses(t *testing.T) {
 	})
 	t.Run("a log without a segment", func(t *testing.T) {
 		dir := t.TempDir()
-		if err := os.Mkdir(filepath.Join(dir, "us-defense"), 0o700); err != nil {
+		plant(t, dir, "us-defense", nil)
+		if err := os.Remove(segment(dir, "us-defense", 0)); err != nil {
 			t.Fatal(err)
 		}
 		wantDamage(t, dir, 0, "no segment")
@@ -116,7 +117,7 @@ func TestVerifyRefuses(t *testing.T) {
 	t.Run("one damaged log and reports the others", func(t *testing.T) {
 		dir := t.TempDir()
 		groups(t, dir, 2)
-		writeFile(t, segment(dir, "aa", 0), []byte("x\n"))
+		plant(t, dir, "aa", []byte("x\n"))
 		report, err := audit.Verify(dir)
 		if err == nil || len(report.Logs) != 3 || report.Logs[0].Damage == nil || report.Logs[2].Lines != 2 || report.Logs[2].Damage != nil {
 			t.Errorf("error %v, report %+v", err, report)
@@ -148,8 +149,8 @@ func TestASegmentHas65536LinesAndAGroupIsSplitAtItsEnd(t *testing.T) {
 	for n := range uint64(audit.SegmentLines - 2) {
 		almost = audit.AppendLine(almost, n, n, []byte(minimal))
 	}
-	writeFile(t, segment(dir, "us-defense", 0), almost)
-	c := audit.Config{Dir: dir}
+	plant(t, dir, "us-defense", almost)
+	c := audit.Config{Key: signingKey, Dir: dir}
 	l := openLogs(t, c, "us-defense")
 	mustAppend(t, l, many("long", 80, 3_000, true), decision("after", true, "us-defense"))
 	if err := l.Close(); err != nil {
@@ -166,6 +167,7 @@ func TestASegmentHas65536LinesAndAGroupIsSplitAtItsEnd(t *testing.T) {
 	t.Run("a crash at the end of a segment leaves the decision unfinished", func(t *testing.T) {
 		second := segment(dir, "us-defense", audit.SegmentLines)
 		whole := readFile(t, second)
+		defer rewind(t, dir, "us-defense")
 		defer writeFile(t, second, whole)
 		for name, crash := range map[string]func() error{
 			"before the next one exists":      func() error { return os.Remove(second) },
@@ -175,6 +177,7 @@ func TestASegmentHas65536LinesAndAGroupIsSplitAtItsEnd(t *testing.T) {
 			if err := crash(); err != nil {
 				t.Fatal(err)
 			}
+			rewind(t, dir, "us-defense")
 			wantUnfinished(t, dir, name)
 		}
 	})
@@ -190,12 +193,12 @@ func TestASegmentHas65536LinesAndAGroupIsSplitAtItsEnd(t *testing.T) {
 		writeFile(t, path, whole)
 	})
 	t.Run("a segment that is missing is damage", func(t *testing.T) {
-		if err := os.Rename(segment(dir, "us-defense", 0), filepath.Join(dir, "us-defense", "away")); err != nil {
+		if err := os.Rename(segment(dir, "us-defense", 0), filepath.Join(dir, "away.tmp")); err != nil {
 			t.Fatal(err)
 		}
 		wantDamage(t, dir, 0, "one is missing")
 		wantNoOpen(t, dir, "us-defense")
-		if err := os.Rename(filepath.Join(dir, "us-defense", "away"), segment(dir, "us-defense", 0)); err != nil {
+		if err := os.Rename(filepath.Join(dir, "away.tmp"), segment(dir, "us-defense", 0)); err != nil {
 			t.Fatal(err)
 		}
 	})
@@ -211,7 +214,7 @@ func TestASegmentHas65536LinesAndAGroupIsSplitAtItsEnd(t *testing.T) {
 // wantUnfinished opens a log and wants it to tell of one unfinished decision and to go on.
 func wantUnfinished(t testing.TB, dir, name string) {
 	t.Helper()
-	l := openLogs(t, audit.Config{Dir: dir}, "us-defense")
+	l := openLogs(t, audit.Config{Key: signingKey, Dir: dir}, "us-defense")
 	mustAppend(t, l, decision("goes on", true, "us-defense"))
 	if err := l.Close(); err != nil {
 		t.Fatal(err)
@@ -238,7 +241,7 @@ func wantDamage(t testing.TB, dir string, index uint64, cause string) {
 // wantNoOpen wants a log to be refused for damage, as it is.
 func wantNoOpen(t testing.TB, dir, tenant string) {
 	t.Helper()
-	l := openLogs(t, audit.Config{Dir: dir})
+	l := openLogs(t, audit.Config{Key: signingKey, Dir: dir})
 	defer l.Close()
 	err := l.Use([]string{tenant})
 	var d *audit.Damage

@@ -39,6 +39,9 @@ func (c Config) Check() error {
 	}
 	// The folder is not made here: a log folder that is not there is more likely a disk that is not mounted.
 	v.folder("audit.directory", c.Audit.Directory, unix.R_OK|unix.W_OK|unix.X_OK, "make it, on the disk that is meant to keep the logs")
+	if _, what, do := readPrivate(c.Audit.SigningKey, maxKeySet); what != "" {
+		v.refuse("audit.signing_key", what, do)
+	}
 	return v.err()
 }
 

@@ -16,10 +16,11 @@ func place(t *testing.T) (config.Config, string) {
 	t.Helper()
 	dir := t.TempDir()
 	c, err := config.Load(minimal, nil, map[string]string{
-		"listen.extauthz":  "unix:" + dir + "/run/e.sock",
-		"listen.mark_file": dir + "/mark",
-		"bundle.source":    dir + "/bundle",
-		"audit.directory":  dir + "/audit",
+		"listen.extauthz":   "unix:" + dir + "/run/e.sock",
+		"listen.mark_file":  dir + "/mark",
+		"bundle.source":     dir + "/bundle",
+		"audit.directory":   dir + "/audit",
+		"audit.signing_key": dir + "/audit.pem",
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -31,7 +32,7 @@ func place(t *testing.T) (config.Config, string) {
 			t.Fatal(err)
 		}
 	}
-	for _, file := range []string{"mark", "secret", "grants.jwks.json"} {
+	for _, file := range []string{"mark", "secret", "grants.jwks.json", "audit.pem"} {
 		if err := os.WriteFile(filepath.Join(dir, file), []byte("s3cr3t\n"), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -90,6 +91,10 @@ func TestAMachineThatIsNotAsTheConfigSaysIsRefused(t *testing.T) {
 			`grants.services.key_file: "DIR/grants.jwks.json" has mode 0640, so others can read or change the secret; chmod 0600 it`},
 		{"no bundle", remove("bundle"), `bundle.source: there is no folder "DIR/bundle"; put the bundle there`},
 		{"a file for a bundle", both(remove("bundle"), content("bundle", "x")), `bundle.source: "DIR/bundle" is not a folder; name a folder`},
+		{"no key for the logs", remove("audit.pem"),
+			`audit.signing_key: there is no file "DIR/audit.pem"; make it, with mode 0600, as a file of the gateway's user`},
+		{"a key for the logs that others can read", chmod("audit.pem", 0o644),
+			`audit.signing_key: "DIR/audit.pem" has mode 0644, so others can read or change the secret; chmod 0600 it`},
 		{"no log folder", remove("audit"),
 			`audit.directory: there is no folder "DIR/audit"; make it, on the disk that is meant to keep the logs`},
 		{"every problem at once", both(remove("mark"), remove("bundle")),

@@ -85,7 +85,8 @@ func (s Services) Enabled() bool { return s != (Services{}) }
 // Audit is where the decision logs are kept.
 type Audit struct {
 	Directory  string `yaml:"directory"`
-	Durability string `yaml:"durability"` // durable: an answer waits until its record is on disk; buffered: until the kernel has it
+	SigningKey string `yaml:"signing_key"` // file of the Ed25519 private key, in PEM, that signs the checkpoints
+	Durability string `yaml:"durability"`  // durable: an answer waits until its record is on disk; buffered: until the kernel has it
 }
 
 // Limits bound the work of one request and of a stop.

@@ -32,6 +32,7 @@ func TestTheMinimalFileLeavesEverythingElseAtItsDefault(t *testing.T) {
 		},
 	}
 	want.Audit.Directory = "/var/lib/sallyport/audit"
+	want.Audit.SigningKey = "/etc/sallyport/keys/audit.pem"
 
 	got, err := config.Load(minimal, nil, nil)
 	if err != nil {
@@ -179,7 +180,7 @@ func TestAFileThatIsNotOneStrictDocumentIsRefused(t *testing.T) {
 		{"a key in the wrong section", edit(t, http, http+"  decision_timeout: 1s\n"),
 			`:6: listen.decision_timeout: unknown key; did you mean "limits.decision_timeout", in its own section?`},
 		{"a key near to none", edit(t, "  directory:", "  encryption: x\n  directory:"),
-			`:19: audit.encryption: unknown key; known here: directory, durability`},
+			`:19: audit.encryption: unknown key; known here: directory, signing_key, durability`},
 		{"an unknown key of a credential", edit(t, "{access_key: us-defense,", "{secret_key: x, access_key: us-defense,"),
 			`:17: grants.storage.credentials.us-defense.secret_key: unknown key; known here: access_key, secret_key_file`},
 		{"a key in capitals", edit(t, "id: sallyport", "ID: sallyport"), `:2: ID: unknown key; did you mean "id"?`},
@@ -200,7 +201,7 @@ func TestAFileThatIsNotOneStrictDocumentIsRefused(t *testing.T) {
 		{"yes for true", edit(t, "unsigned: true", "unsigned: yes"), `:8: bundle.unsigned: want true or false, have "yes"; write true or false`},
 		{"a quoted true", edit(t, "unsigned: true", `unsigned: "true"`), `:8: bundle.unsigned: want true or false, have "true"; write true or false`},
 		{"a key without a value", edit(t, "id: sallyport", "id:"), ":2: id: has no value; give it one, or remove the key"},
-		{"a section without keys", edit(t, "  directory: /var/lib/sallyport/audit\n", ""), ":18: audit: has no value; give it one, or remove the key"},
+		{"a section without keys", edit(t, "  directory: /var/lib/sallyport/audit\n  signing_key: /etc/sallyport/keys/audit.pem\n", ""), ":18: audit: has no value; give it one, or remove the key"},
 		{"a duration without a unit", edit(t, "audit:", "limits: {decision_timeout: 150}\naudit:"),
 			`:18: limits.decision_timeout: want a duration, have "150"; write a number and a unit, such as 150ms or 10s`},
 		{"a duration of another unit", edit(t, "audit:", "limits: {drain_timeout: 1 day}\naudit:"),

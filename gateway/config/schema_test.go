@@ -213,6 +213,7 @@ func TestTheSchemaAndLoadAgree(t *testing.T) {
 		{"grants that live for a fraction", services(jobs + ", ttl: 0.5s"), false},
 		{"services with an unknown key", services(jobs + ", ttl: 1s, port: 1"), false},
 		{"no log folder", edit(t, "  directory: /var/lib/sallyport/audit", "  durability: durable"), false},
+		{"no key for the logs", edit(t, "  signing_key: /etc/sallyport/keys/audit.pem\n", ""), false},
 		{"buffered logs", edit(t, "  directory:", "  durability: buffered\n  directory:"), true},
 		{"logs of another durability", edit(t, "  directory:", "  durability: eventual\n  directory:"), false},
 		{"one access", limit("accesses: 1"), true},

@@ -50,6 +50,7 @@ func (c Config) Validate() error {
 		v.services(c.Grants)
 	}
 	v.path("audit.directory", c.Audit.Directory)
+	v.path("audit.signing_key", c.Audit.SigningKey)
 	v.choice("audit.durability", c.Audit.Durability, durabilities)
 	if n := c.Limits.Accesses; n < 1 || n > 1000 {
 		v.refuse("limits.accesses", fmt.Sprintf("%d is out of range", n), "choose 1 to 1000")

@@ -105,6 +105,8 @@ func TestWhatIsNotValidIsRefused(t *testing.T) {
 			"grants.services.ttl: 1.5s is no number of whole seconds from 1s to 30s; choose 30s, or less"},
 		{"grants that do not live", services(func(s *config.Services) { s.TTL = 0 }),
 			"grants.services.ttl: 0s is no number of whole seconds from 1s to 30s; choose 30s, or less"},
+		{"a relative key for the logs", func(c *config.Config) { c.Audit.SigningKey = "keys/audit.pem" },
+			`audit.signing_key: "keys/audit.pem" is not an absolute path; write it from / on`},
 		{"logs of another durability", func(c *config.Config) { c.Audit.Durability = "eventual" },
 			`audit.durability: "eventual" is not supported; use durable, buffered`},
 		{"no access", func(c *config.Config) { c.Limits.Accesses = 0 }, "limits.accesses: 0 is out of range; choose 1 to 1000"},
@@ -147,7 +149,7 @@ func TestAProblemOfAFileNamesItsLineOrThatOfItsSection(t *testing.T) {
 	_, err := config.Load(path, nil, nil)
 	diffError(t, strings.ReplaceAll(`FILE:5: listen.http: "nowhere" is not IP:PORT; write an address such as 127.0.0.1:8282
 FILE:4: listen.mark_file: is missing; set it to an absolute path
-FILE:20: policy.engine: "wasm" is not supported; use topdown`, "FILE", path), err)
+FILE:21: policy.engine: "wasm" is not supported; use topdown`, "FILE", path), err)
 
 	_, err = config.Load(write(t, edit(t, "enclaves: [iad-1]\n", "")), nil, nil)
 	if want := "c.yaml: enclaves: names no enclave; "; err == nil || !strings.Contains(err.Error(), want) {

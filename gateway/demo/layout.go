@@ -74,6 +74,9 @@ func (l Layout) storageAdminSocket() string { return l.path("run", "storage-admi
 // Bundle is the policy bundle: root/ and tenants/.
 func (l Layout) Bundle() string { return l.path("bundle") }
 
+// AuditKey is the private key that signs the decision logs.
+func (l Layout) AuditKey() string { return l.path("keys", "audit.pem") }
+
 // Audit is the folder of the decision logs, one a tenant and the gateway's.
 func (l Layout) Audit() string { return l.path("audit") }
 

@@ -2,6 +2,7 @@ package demo
 
 import (
 	"context"
+	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -10,6 +11,8 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+
+	"github.com/sallyport-dev/sallyport/authz/audit"
 )
 
 // setting is the demo's folder once everything is in it that the parts need.
@@ -37,6 +40,9 @@ func makeWorld(l Layout, p Ports, now time.Time) (setting, error) {
 	}
 	mark, err := secret(l.Mark())
 	if err != nil {
+		return setting{}, err
+	}
+	if err := signingKey(l.AuditKey()); err != nil {
 		return setting{}, err
 	}
 	s := setting{l, p, store{layout: l, rows: rows, root: aws.Credentials{AccessKeyID: "root", SecretAccessKey: root}}}
@@ -68,6 +74,22 @@ func secret(path string) (string, error) {
 		return "", environment("demo folder: %w", err)
 	}
 	return string(b), nil
+}
+
+// signingKey makes the Ed25519 key at path if it is missing.
+func signingKey(path string) error {
+	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	_, key, err := ed25519.GenerateKey(nil)
+	if err != nil {
+		return err
+	}
+	b, err := audit.MarshalKey(key)
+	if err != nil {
+		return err
+	}
+	return writeFile(path, b)
 }
 
 // parts are the demo's processes in the order of their start: each needs those before it.

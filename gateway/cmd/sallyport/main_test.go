@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/ed25519"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -162,6 +163,13 @@ func writeConfig(root, dir string) (address string, err error) {
 			return "", err
 		}
 	}
+	key, err := audit.MarshalKey(signingKey)
+	if err != nil {
+		return "", err
+	}
+	if err := os.WriteFile(filepath.Join(dir, "keys", "audit.pem"), key, 0o600); err != nil {
+		return "", err
+	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return "", err
@@ -187,12 +195,15 @@ grants:
       us-defense: {access_key: us-defense, secret_key_file: %[1]s/keys/storage}
 audit:
   directory: %[1]s/audit
+  signing_key: %[1]s/keys/audit.pem
 `, dir, address)
 	return address, os.WriteFile(filepath.Join(dir, "sallyport.yaml"), []byte(file), 0o600)
 }
 
+var signingKey = ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize))
+
 func writeLogs(dir string) error {
-	logs, err := audit.Open(audit.Config{Dir: dir, Gateway: authz.Gateway{ID: "sallyport"}})
+	logs, err := audit.Open(audit.Config{Dir: dir, Key: signingKey, Gateway: authz.Gateway{ID: "sallyport"}})
 	if err != nil {
 		return err
 	}

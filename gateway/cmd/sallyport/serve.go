@@ -67,8 +67,16 @@ func serve(ctx context.Context, c config.Config, stderr io.Writer) (err error) {
 	}
 	defer checks.Close()
 	defer web.Close()
+	signing, err := config.ReadKeySet(c.Audit.SigningKey)
+	if err != nil {
+		return fail(exitUsage, fmt.Errorf("audit.signing_key: %w", err))
+	}
+	key, err := audit.ParseKey(signing)
+	if err != nil {
+		return fail(exitUsage, fmt.Errorf("audit.signing_key: %s: %w", c.Audit.SigningKey, err))
+	}
 	logs, err := audit.Open(audit.Config{
-		Dir: c.Audit.Directory, Durability: c.Audit.Durability, Logger: logger,
+		Dir: c.Audit.Directory, Key: key, Durability: c.Audit.Durability, Logger: logger,
 		Gateway: authz.Gateway{ID: c.ID, Enclaves: c.Enclaves},
 	})
 	if err != nil {
