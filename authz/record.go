@@ -8,7 +8,7 @@ import (
 // Record is what a log keeps of one decision or one event of the gateway. authz/audit/FORMAT.md is its specification; field
 // names follow OPA's decision log where it has one. No token, secret or body ever enters it.
 type Record struct {
-	Type       string  `json:"type"` // decision, start, stop, activation, recovered or flood
+	Type       string  `json:"type"` // decision, start, stop, activation, disagreement, recovered or flood
 	DecisionID string  `json:"decision_id"`
 	Salt       string  `json:"salt"`      // random, so that nobody guesses a record from its hash
 	Time       Time    `json:"timestamp"` //

@@ -77,7 +77,10 @@ func (s *Server) build(ctx context.Context, b *policy.Bundle) (*generation, erro
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrBundle, err)
 	}
-	engine, err := policy.New(ctx, b, policy.Config{Timeout: s.c.DecisionTimeout})
+	engine, err := policy.New(ctx, b, policy.Config{
+		Engine: s.engine(), Timeout: s.c.DecisionTimeout,
+		OnDisagreement: func(d policy.Disagreement) { s.disagreed(b.Ref(), d) },
+	})
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrBundle, err)
 	}

@@ -68,7 +68,7 @@ func (s *Server) policyReady() error {
 	if !now.Before(g.bundle.Expires()) {
 		return errors.New("the bundle has expired: install a newer one")
 	}
-	return nil
+	return g.engine.Ready()
 }
 
 func (s *Server) grantsReady(ctx context.Context) error {

@@ -44,6 +44,7 @@ type Config struct {
 	Metrics  *metrics.Metrics
 	Logger   *slog.Logger
 
+	Engine          string // policy.Wasm or policy.Topdown; default Wasm
 	MaxAccesses     int
 	DecisionTimeout time.Duration
 	Insecure        []string // settings that weaken the gateway, to be shown
@@ -63,6 +64,7 @@ type Server struct {
 	activating sync.Mutex // lets one Activate or Close run at a time; guards retired
 	retired    map[*policy.Engine]*time.Timer
 	generation atomic.Pointer[generation] // swapped whole; nil before the first Activate and after Close
+	distrusted atomic.Bool                // the policy engines have disagreed, see engine
 	stopping   atomic.Bool                // Serve drains
 	grants     probe
 }

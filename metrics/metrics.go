@@ -52,6 +52,7 @@ type Metrics struct {
 	records     prometheus.Counter
 	lost        prometheus.Counter
 	activations *prometheus.CounterVec
+	disagreed   prometheus.Counter
 	insecure    prometheus.Gauge
 
 	policy atomic.Pointer[policy]                          // the bundle in force, swapped whole
@@ -92,6 +93,10 @@ func New(version, revision string) *Metrics {
 			Name: "sallyport_policy_activations_total",
 			Help: "Attempts to activate a bundle.",
 		}, []string{"result"}),
+		disagreed: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "sallyport_policy_engine_disagreements_total",
+			Help: "Decisions that topdown made again and otherwise; after the first, topdown alone decides.",
+		}),
 		insecure: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "sallyport_insecure_settings",
 			Help: "Settings in force that give up a protection; /readyz names them.",
@@ -109,7 +114,7 @@ func New(version, revision string) *Metrics {
 		Help:        "Always 1: which program this is.",
 		ConstLabels: prometheus.Labels{"version": version, "revision": revision, "goversion": runtime.Version()},
 	}, func() float64 { return 1 })
-	m.registry.MustRegister(m.decisions, m.reasons, m.controls, m.steps, m.appends, m.records, m.lost, m.activations, m.insecure,
+	m.registry.MustRegister(m.decisions, m.reasons, m.controls, m.steps, m.appends, m.records, m.lost, m.activations, m.disagreed, m.insecure,
 		build, scrape{m}, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -146,6 +151,9 @@ func (m *Metrics) Append(d time.Duration, ok bool) {
 		m.lost.Inc()
 	}
 }
+
+// Disagreement counts one decision on which the policy engines differ.
+func (m *Metrics) Disagreement() { m.disagreed.Inc() }
 
 // Insecure sets which settings give up a protection.
 func (m *Metrics) Insecure(settings []string) { m.insecure.Set(float64(len(settings))) }

@@ -103,7 +103,7 @@ type Telemetry struct {
 
 // Policy chooses how Rego is evaluated.
 type Policy struct {
-	Engine string `yaml:"engine"` // topdown
+	Engine string `yaml:"engine"` // wasm: compiled to machine code, checked against topdown; topdown: OPA's interpreter
 }
 
 // Default returns what holds where the file says nothing. It is not valid by itself: some keys have no default.
@@ -113,7 +113,7 @@ func Default() Config {
 		Audit:     Audit{Durability: "durable"},
 		Limits:    Limits{Accesses: 1000, DecisionTimeout: 150 * time.Millisecond, DrainTimeout: 10 * time.Second},
 		Telemetry: Telemetry{LogLevel: "info"},
-		Policy:    Policy{Engine: "topdown"},
+		Policy:    Policy{Engine: "wasm"},
 	}
 }
 

@@ -224,7 +224,8 @@ func TestTheSchemaAndLoadAgree(t *testing.T) {
 		{"a negative duration", limit("drain_timeout: -1s"), false},
 		{"hours", limit("drain_timeout: 1h"), false},
 		{"an unknown level", edit(t, limits, "telemetry: {log_level: trace}\n"+limits), false},
-		{"an unknown engine", edit(t, limits, "policy: {engine: wasm}\n"+limits), false},
+		{"OPA's interpreter", edit(t, limits, "policy: {engine: topdown}\n"+limits), true},
+		{"an unknown engine", edit(t, limits, "policy: {engine: jit}\n"+limits), false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()

@@ -35,7 +35,7 @@ var (
 var (
 	durabilities = []string{"durable", "buffered"}
 	logLevels    = []string{"debug", "info", "warn", "error"}
-	engines      = []string{"topdown"}
+	engines      = []string{"wasm", "topdown"}
 )
 
 // Validate reports, as an *Errors, every problem that can be seen without looking at this machine.

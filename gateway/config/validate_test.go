@@ -117,11 +117,11 @@ func TestWhatIsNotValidIsRefused(t *testing.T) {
 			"limits.drain_timeout: 1m0.000000001s is out of range; choose 1ms to 1m"},
 		{"an unknown level", func(c *config.Config) { c.Telemetry.LogLevel = "trace" },
 			`telemetry.log_level: "trace" is not supported; use debug, info, warn, error`},
-		{"an unknown engine", func(c *config.Config) { c.Policy.Engine = "wasm" },
-			`policy.engine: "wasm" is not supported; use topdown`},
+		{"an unknown engine", func(c *config.Config) { c.Policy.Engine = "jit" },
+			`policy.engine: "jit" is not supported; use wasm, topdown`},
 		{"every problem at once", func(c *config.Config) { c.ID, c.Policy.Engine = "!", "" },
 			`id: "!" has the wrong form; use 1 to 63 of a-z, 0-9, dot and hyphen, beginning with a letter or digit` + "\n" +
-				`policy.engine: "" is not supported; use topdown`},
+				`policy.engine: "" is not supported; use wasm, topdown`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -145,11 +145,11 @@ func withoutPlaces(c config.Config) config.Config {
 
 func TestAProblemOfAFileNamesItsLineOrThatOfItsSection(t *testing.T) {
 	t.Parallel()
-	path := write(t, edit(t, "  mark_file: /etc/sallyport/keys/mark\n", "  http: nowhere\n")+"policy: {engine: wasm}\n")
+	path := write(t, edit(t, "  mark_file: /etc/sallyport/keys/mark\n", "  http: nowhere\n")+"policy: {engine: jit}\n")
 	_, err := config.Load(path, nil, nil)
 	diffError(t, strings.ReplaceAll(`FILE:5: listen.http: "nowhere" is not IP:PORT; write an address such as 127.0.0.1:8282
 FILE:4: listen.mark_file: is missing; set it to an absolute path
-FILE:21: policy.engine: "wasm" is not supported; use topdown`, "FILE", path), err)
+FILE:21: policy.engine: "jit" is not supported; use wasm, topdown`, "FILE", path), err)
 
 	_, err = config.Load(write(t, edit(t, "enclaves: [iad-1]\n", "")), nil, nil)
 	if want := "c.yaml: enclaves: names no enclave; "; err == nil || !strings.Contains(err.Error(), want) {

@@ -93,7 +93,7 @@ func serve(ctx context.Context, c config.Config, stderr io.Writer) (err error) {
 	m.Insecure(c.Insecure())
 	server := gateway.New(gateway.Config{
 		ID: c.ID, Enclaves: c.Enclaves, Keys: keys, Storage: storage, Services: services, Log: logs, Metrics: m, Logger: logger,
-		MaxAccesses: c.Limits.Accesses, DecisionTimeout: c.Limits.DecisionTimeout, Insecure: c.Insecure(),
+		Engine: c.Policy.Engine, MaxAccesses: c.Limits.Accesses, DecisionTimeout: c.Limits.DecisionTimeout, Insecure: c.Insecure(),
 	})
 	defer server.Close()
 	if err := server.Event(ctx, "start", map[string]string{"version": info.Version, "revision": info.Revision}); err != nil {
