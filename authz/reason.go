@@ -12,6 +12,7 @@ const (
 	IdentityInvalid Reason = "identity.invalid"
 	IdentityIssuer  Reason = "identity.issuer"
 	IdentityExpired Reason = "identity.expired"
+	IdentityRevoked Reason = "identity.revoked"
 
 	RequestAmbiguous   Reason = "request.ambiguous"
 	RequestUnsupported Reason = "request.unsupported"

@@ -90,6 +90,7 @@ func (s *Server) build(ctx context.Context, b *policy.Bundle) (*generation, erro
 	}
 	verifier, err := identity.New(identity.Config{
 		Tenants: b.Document("tenants"), Issuers: b.Document("issuers"), Schemes: b.Document("schemes"),
+		Revoked:   b.Document("revocations"),
 		Audiences: append(slices.Clone(s.c.Enclaves), s.c.ID),
 		Keys:      s.c.Keys,
 		Now:       func() time.Time { now, _ := s.clock.now(); return now },

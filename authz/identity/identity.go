@@ -28,6 +28,7 @@ type Config struct {
 	Tenants json.RawMessage // data.tenants: of each its issuers, personnel.approvals and tenant.sessions
 	Issuers json.RawMessage // data.issuers: those that speak for no tenant
 	Schemes json.RawMessage // data.schemes
+	Revoked json.RawMessage // data.revocations
 
 	Audiences []string // the gateway's id and its enclaves': a token's aud must name one
 	Keys      *Keys    // nil checks documents only: no token verifies
@@ -43,6 +44,7 @@ type Verifier struct {
 	approvals map[string][]authz.Approval // operator → every tenant's approvals of it
 	audiences []string
 	now       func() time.Time
+	revoked   revocations
 	memory    *memory
 	stats     *stats
 }
@@ -60,6 +62,9 @@ func New(c Config) (*Verifier, error) {
 	var err error
 	if v.schemes, err = parseSchemes(c.Schemes); err != nil {
 		return nil, err
+	}
+	if v.revoked, err = parseRevocations(c.Revoked); err != nil {
+		return nil, fmt.Errorf("revocations: %w", err)
 	}
 	if err := parseIssuers(v.issuers, "", c.Issuers, v.schemes); err != nil {
 		return nil, fmt.Errorf("issuers: %w", err)

@@ -32,7 +32,7 @@ type verified struct {
 }
 
 // Verify returns who asks. Its error is an *authz.Refusal: identity.missing, identity.invalid, identity.issuer, identity.expired,
-// request.ambiguous or system.overloaded. An issuer without current keys is identity.invalid: nothing says that the token is its.
+// identity.revoked, request.ambiguous or system.overloaded. An issuer without current keys is identity.invalid: nothing says that the token is its.
 //
 // The subject shares lists with that of other requests with the same token, so it must not be changed.
 func (v *Verifier) Verify(ctx context.Context, req authz.Request) (authz.Subject, error) {
@@ -55,6 +55,9 @@ func (v *Verifier) Verify(ctx context.Context, req authz.Request) (authz.Subject
 	}
 	if refusal := t.inForce(now); refusal != nil {
 		return authz.Subject{}, refusal
+	}
+	if why := v.revoked.why(t); why != "" {
+		return authz.Subject{}, authz.Refuse(authz.IdentityRevoked, t.issuer.names(t.kid)+why)
 	}
 	if !ok {
 		v.memory.put(compact, t)

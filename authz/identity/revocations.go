@@ -1,0 +1,90 @@
+package identity
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"regexp"
+
+	"github.com/sallyport-dev/sallyport/authz"
+)
+
+// revocations are what counts no more: subjects, single tokens, issuers' keys, and whatever was issued to a subject before a
+// time, as when his clearance was lowered and tokens of before still say the old one. They only deny.
+type revocations struct {
+	subjects, tokens, keys map[string]bool
+	reissued               map[string]authz.Time // subject → since when tokens count again
+}
+
+// parseRevocations reads data.revocations. Serial, issued and max_age_seconds are for policy; without a document nothing is
+// revoked here, and policy denies.
+func parseRevocations(doc json.RawMessage) (revocations, error) {
+	r := revocations{subjects: map[string]bool{}, tokens: map[string]bool{}, keys: map[string]bool{}, reissued: map[string]authz.Time{}}
+	if len(doc) == 0 {
+		return r, nil
+	}
+	var d struct {
+		Subjects, Tokens, Keys []string
+		Reissued               []reissue
+	}
+	if err := json.Unmarshal(doc, &d); err != nil {
+		return r, err
+	}
+	for _, l := range []struct {
+		name string
+		form *regexp.Regexp
+		from []string
+		into map[string]bool
+	}{{"subjects", subjectForm, d.Subjects, r.subjects}, {"tokens", tokenForm, d.Tokens, r.tokens}, {"keys", keyForm, d.Keys, r.keys}} {
+		for n, v := range l.from {
+			if !l.form.MatchString(v) {
+				return r, fmt.Errorf("%s[%d]: %s has the wrong form, want %s", l.name, n, quote(v), l.form)
+			}
+			l.into[v] = true
+		}
+	}
+	for n, e := range d.Reissued {
+		if err := r.reissue(e); err != nil {
+			return r, fmt.Errorf("reissued[%d]: %w", n, err)
+		}
+	}
+	return r, nil
+}
+
+// reissue says that what was issued to a subject before a time counts no more.
+type reissue struct {
+	Subject   string     `json:"subject"`
+	NotBefore authz.Time `json:"not_before"`
+}
+
+var (
+	subjectForm = regexp.MustCompile(`^[a-z][a-z0-9-]{0,62}\|.{1,256}$`)     // issuer|sub
+	tokenForm   = regexp.MustCompile(`^[a-z][a-z0-9-]{0,62}\|[0-9a-f]{64}$`) // issuer|token_digest of a record
+	keyForm     = regexp.MustCompile(`^[a-z][a-z0-9-]{0,62}\|.{1,128}$`)     // issuer|kid
+)
+
+func (r revocations) reissue(e reissue) error {
+	if !subjectForm.MatchString(e.Subject) || e.NotBefore.IsZero() {
+		return errors.New("want a subject, issuer|sub, and a time as not_before")
+	}
+	if e.NotBefore.After(r.reissued[e.Subject].Time) { // the later of two restricts more
+		r.reissued[e.Subject] = e.NotBefore
+	}
+	return nil
+}
+
+// why says what of t is revoked, "" if nothing is.
+func (r revocations) why(t *verified) string {
+	subject, evidence := t.subject.ID, t.subject.Evidence
+	switch {
+	case r.subjects[subject]:
+		return "the subject is revoked"
+	case len(r.tokens) > 0 && r.tokens[t.issuer.id+"|"+evidence.TokenDigest]:
+		return "the token is revoked"
+	case len(r.keys) > 0 && r.keys[t.issuer.id+"|"+t.kid]:
+		return "the key is revoked"
+	case evidence.IssuedAt.Before(r.reissued[subject].Time):
+		return "issued before " + r.reissued[subject].String() + ", since when the subject needs another"
+	}
+	return ""
+}
