@@ -22,12 +22,18 @@ type result struct {
 // sallyport runs the binary.
 func sallyport(t *testing.T, args ...string) result {
 	t.Helper()
+	return sallyportWith(t, os.Environ(), args...)
+}
+
+// sallyportWith runs the binary with an environment.
+func sallyportWith(t *testing.T, env []string, args ...string) result {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second) // a gateway that starts although it must not
 	defer cancel()
 	cmd := exec.CommandContext(ctx, binary, args...)
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	cmd.Dir = t.TempDir()
+	cmd.Dir, cmd.Env = t.TempDir(), env
 	if err := cmd.Run(); cmd.ProcessState == nil {
 		t.Fatal(err)
 	}

@@ -9,6 +9,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/sallyport-dev/sallyport/gateway/demo"
 )
 
 // setup is a gateway's folder that is good but for what a row of the table breaks.
@@ -208,4 +210,34 @@ func TestACommandThatCannotWorkSaysWhy(t *testing.T) {
 			checkFailure(t, sallyport(t, c.args...), c.code, c.says...)
 		})
 	}
+}
+
+// TestADemoThatLacksSomethingSaysWhat needs the promised ports, since the command takes no others.
+func TestADemoThatLacksSomethingSaysWhat(t *testing.T) {
+	real(t)
+	short := filepath.Dir(socket(t))
+	var free []net.Listener
+	for _, port := range []int{10000, 10001, 9901, 8282, 9400} {
+		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
+		if err == nil {
+			defer l.Close()
+			free = append(free, l)
+		}
+	}
+	// Each port is in use now: by us, or by a demo that runs beside.
+	checkFailure(t, sallyport(t, "demo", "--dir", filepath.Join(short, "ports")), 2, "in use", "10000", "10001", "9901", "8282", "9400")
+	if len(free) < 5 {
+		t.Skip("a demo runs beside, so a demo without Python can't be tried")
+	}
+	for _, l := range free {
+		l.Close()
+	}
+	store, err := demo.EnsureVersitygw(t.Context(), toolsDir, os.Stdout)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := sallyportWith(t, []string{"PATH=", "VERSITYGW_BIN=" + store}, "demo", "--dir", filepath.Join(short, "python"))
+	checkFailure(t, r, 2, "python3", "ENVOY_BIN")
+	r = sallyportWith(t, []string{"PATH=", "VERSITYGW_BIN=" + store, "ENVOY_BIN=/nothing"}, "demo", "--dir", filepath.Join(short, "envoy"))
+	checkFailure(t, r, 2, "ENVOY_BIN", "/nothing")
 }

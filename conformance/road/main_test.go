@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -19,6 +20,7 @@ var (
 	toolsDir string // cache of the real parts
 	shared   *world
 	missing  string // why there is no world; tests that need one are skipped
+	skipped  atomic.Int32
 )
 
 func TestMain(m *testing.M) {
@@ -68,11 +70,12 @@ func run(m *testing.M) (code int) {
 		return fail(err)
 	}
 	if missing = missingPart(); missing != "" {
-		fmt.Println("SKIP: the real suite:", missing)
 		if os.Getenv("REQUIRE_REAL") == "1" {
 			return fail(fmt.Errorf("REQUIRE_REAL=1, but the real suite can't run: %s", missing))
 		}
-		return m.Run()
+		code := m.Run()
+		fmt.Printf("SKIP: the real suite, %d tests: %s\n", skipped.Load(), missing)
+		return code
 	}
 	if shared, err = startWorld(filepath.Join(dir, "w")); err != nil {
 		return fail(err)
@@ -118,6 +121,7 @@ func missingPart() string {
 func real(t testing.TB) {
 	t.Helper()
 	if missing != "" {
+		skipped.Add(1)
 		t.Skip("the real suite: " + missing)
 	}
 }
