@@ -107,13 +107,7 @@ func (s *realStore) do(method, key string, body []byte) (int, string) {
 func TestAJobReadsAndWritesARealStoreAndWritesOnce(t *testing.T) {
 	t.Parallel()
 	s := newRealStore(t)
-	out := filepath.Join(t.TempDir(), "puppet.wasm")
-	cmd := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", out, "./sandbox/testdata/puppet")
-	cmd.Env = append(os.Environ(), "GOOS=wasip1", "GOARCH=wasm", "CGO_ENABLED=0", "GOFLAGS=")
-	if b, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, b)
-	}
-	module, err := os.ReadFile(out)
+	module, err := os.ReadFile(puppet)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,7 +15,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -74,7 +73,7 @@ func newWorld(t *testing.T, store string, account grant.Account) *world {
 		t.Fatal(err)
 	}
 	s := jobs.New(jobs.Config{
-		Store: store, Verifier: verifier, Runner: []string{os.Args[0], asRunner},
+		Store: store, Verifier: verifier, Runner: []string{runner},
 		AccessLog: &w.accessLog, Logger: slog.New(slog.NewJSONHandler(&w.log, nil)),
 	})
 	transport := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {

@@ -5,13 +5,9 @@ import (
 	"context"
 	"encoding/hex"
 	"errors"
-	"fmt"
 	"io"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -69,7 +65,7 @@ func TestAModuleThatDoesNotDoItsWorkFailsForOneClearReason(t *testing.T) {
 	}
 }
 
-func child() []string { return []string{os.Args[0], asChild} }
+func child() []string { return []string{runner} }
 
 func unhex(t *testing.T, s string) []byte {
 	t.Helper()
@@ -88,25 +84,9 @@ func wantFailure(t *testing.T, err error, want string) {
 	}
 }
 
-// puppet builds testdata/puppet.
-var puppet = sync.OnceValues(func() ([]byte, error) {
-	dir, err := os.MkdirTemp("", "puppet")
-	if err != nil {
-		return nil, err
-	}
-	defer os.RemoveAll(dir)
-	out := filepath.Join(dir, "puppet.wasm")
-	cmd := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", out, "./testdata/puppet")
-	cmd.Env = append(os.Environ(), "GOOS=wasip1", "GOARCH=wasm", "CGO_ENABLED=0", "GOFLAGS=")
-	if b, err := cmd.CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("%w: %s", err, b)
-	}
-	return os.ReadFile(out)
-})
-
 func play(t *testing.T, script string, outputs int) ([]string, error) {
 	t.Helper()
-	module, err := puppet()
+	module, err := os.ReadFile(puppet)
 	if err != nil {
 		t.Fatal(err)
 	}
