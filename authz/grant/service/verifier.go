@@ -22,7 +22,7 @@ type Config struct {
 	Issuer   string    // the gateway's grants.services.issuer
 	Audience string    // this service, as the route names it
 	Keys     []byte    // the gateway's public keys as a JWK set; see SetKeys
-	Started  time.Time // when this process began: what it took before, it has forgotten, so it takes nothing issued before
+	Started  time.Time // when this process began; what was issued before, or in that second, is refused: it may have been taken
 
 	// Skew is how far the gateway's clock may be from this one, at most MaxSkew; zero where they share one. For so long after
 	// Started nothing is taken, or a gateway whose clock is ahead could have issued before what it dates after.

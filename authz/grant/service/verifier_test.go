@@ -113,6 +113,15 @@ func TestARefusedGrantIsNotUsedUp(t *testing.T) {
 	}
 }
 
+// A grant knows whole seconds only, so of the second in which the service began nobody can say which came first.
+func TestAGrantOfTheStartingSecondIsRefused(t *testing.T) {
+	t.Parallel()
+	v, _ := verifier(t, func(c *service.Config) { c.Started = time.Unix(issued, 1) })
+	if got := problem(t, v, grant()); got != service.Stale {
+		t.Errorf("%q, want %q", got, service.Stale)
+	}
+}
+
 func TestAFullMemoryRefusesUntilGrantsEnd(t *testing.T) {
 	t.Parallel()
 	v, c := verifier(t, func(c *service.Config) { c.Memory = 2 })
