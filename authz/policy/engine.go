@@ -111,8 +111,11 @@ func New(ctx context.Context, b *Bundle, c Config) (*Engine, error) {
 		return nil, compileFailure(b.dir, err)
 	}
 	if c.Engine != Topdown {
-		if e.program, err = newProgram(ctx, b); err != nil {
+		if e.program, err = newProgram(ctx, b, false, "compliance/decision"); err != nil {
 			return nil, err
+		}
+		if err := e.rehearse(b); err != nil {
+			return nil, errors.Join(err, e.program.close())
 		}
 		e.workers.Add(1)
 		go e.shadow()

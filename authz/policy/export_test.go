@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"context"
 	"encoding/json"
 
 	"github.com/open-policy-agent/opa/v1/ast"
@@ -11,6 +12,9 @@ import (
 
 // ReadsID reports whether e takes its policy to read input.resource.id.
 func ReadsID(e *Engine) bool { return e.readsID }
+
+// Grid returns the inputs of which a rehearsal is a sample.
+func Grid(b *Bundle) []json.RawMessage { return b.grid() }
 
 // ReadAnswer reads values as the results of the entrypoint.
 func ReadAnswer(known map[authz.Reason]bool, values ...ast.Value) (authz.Decision, error) {
@@ -52,4 +56,13 @@ func Encode(in authz.Input) ([]byte, [2]int, error) {
 	}
 	b, id := request.of(&authz.Access{Action: in.Action, Resource: in.Resource})
 	return b, id, nil
+}
+
+// DecideText judges one input as it is.
+func DecideText(e *Engine, input []byte) (authz.Decision, error) {
+	d, err := e.decide(context.Background(), []json.RawMessage{input})
+	if err != nil {
+		return authz.Decision{}, err
+	}
+	return d[0], nil
 }

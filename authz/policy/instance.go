@@ -94,9 +94,9 @@ func (i *instance) readBuiltins() (map[uint32]topdown.BuiltinFunc, error) {
 	return out, nil
 }
 
-// evaluate returns the JSON of the results for one input; it is valid until the next evaluation. After an error the instance must
+// evaluate returns the JSON of the results of an entrypoint, by number, for one input; it is valid until the next evaluation. After an error the instance must
 // not be used again: what it was doing is still on its stack.
-func (i *instance) evaluate(input []byte, stop topdown.Cancel) ([]byte, error) {
+func (i *instance) evaluate(entrypoint int, input []byte, stop topdown.Cancel) ([]byte, error) {
 	end := i.base + uint32(len(input))
 	if size := i.memory.Size(); end > size {
 		if _, ok := i.memory.Grow((end-size)>>16 + 1); !ok {
@@ -107,7 +107,7 @@ func (i *instance) evaluate(input []byte, stop topdown.Cancel) ([]byte, error) {
 		return nil, errMemory
 	}
 	i.stop = stop
-	i.stack = [...]uint64{0, 0, uint64(i.data), uint64(i.base), uint64(len(input)), uint64(aligned(end)), 0}
+	i.stack = [...]uint64{0, uint64(entrypoint), uint64(i.data), uint64(i.base), uint64(len(input)), uint64(aligned(end)), 0}
 	if err := i.eval.CallWithStack(i.ctx, i.stack[:]); err != nil {
 		return nil, err
 	}

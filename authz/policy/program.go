@@ -19,9 +19,9 @@ type program struct {
 	data    []byte                // JSON
 }
 
-// newProgram compiles the modules of b, which OPA's compiler has accepted, for the answer at the entrypoint.
-func newProgram(ctx context.Context, b *Bundle) (_ *program, err error) {
-	code, err := b.wasm(ctx)
+// newProgram compiles the modules of b, its tests only if tests is set, for what rules in them to evaluate.
+func newProgram(ctx context.Context, b *Bundle, tests bool, entrypoints ...string) (_ *program, err error) {
+	code, err := b.wasm(ctx, tests, entrypoints)
 	if err != nil {
 		return nil, err
 	}
@@ -59,10 +59,10 @@ func newProgram(ctx context.Context, b *Bundle) (_ *program, err error) {
 
 func (p *program) close() error { return p.runtime.Close(context.Background()) }
 
-// wasm compiles the modules of b without its tests.
-func (b *Bundle) wasm(ctx context.Context) ([]byte, error) {
-	caps := capabilities(false)
-	modules, builtins := strictly(b.parsed(false), caps.Builtins)
+// wasm compiles the modules of b to WebAssembly.
+func (b *Bundle) wasm(ctx context.Context, tests bool, entrypoints []string) ([]byte, error) {
+	caps := capabilities(tests)
+	modules, builtins := strictly(b.parsed(tests), caps.Builtins)
 	caps.Builtins = builtins
 	in := &bundle.Bundle{Manifest: bundle.Manifest{Roots: &[]string{""}}, Data: map[string]any{}}
 	for file, m := range modules {
@@ -72,7 +72,7 @@ func (b *Bundle) wasm(ctx context.Context) ([]byte, error) {
 		WithCapabilities(caps).
 		WithRegoVersion(ast.RegoV1).
 		WithTarget(compile.TargetWasm).
-		WithEntrypoints("compliance/decision").
+		WithEntrypoints(entrypoints...).
 		WithPruneUnused(true).
 		WithBundle(in)
 	if err := c.Build(ctx); err != nil {
