@@ -14,6 +14,8 @@ const (
 	IdentityExpired Reason = "identity.expired"
 	IdentityRevoked Reason = "identity.revoked"
 
+	FreshnessRevocation Reason = "freshness.revocation"
+
 	RequestAmbiguous   Reason = "request.ambiguous"
 	RequestUnsupported Reason = "request.unsupported"
 

@@ -81,6 +81,7 @@ func TestARefusedActivationLeavesEverythingAsItWas(t *testing.T) {
 		law    bool // the bundle is to blame
 	}{
 		"a bundle without an enclave of this gateway": {edited(t, noEnclave, gone), nil, `no enclave "edge-7"`, false},
+		"revocations that would be taken back":        {edited(t, edit{"root/revocations/data.yaml", "serial: 1", "serial: 0"}, gone), nil, "older than serial 1", true},
 		"Rego that does not compile":                  {edited(t, does, gone), nil, "unprovn", true},
 		"logs that can't be opened": {edited(t, gone), func(c *Config) {
 			c.Log = &useless{Logs: c.Log.(*audit.Logs), use: logFails}

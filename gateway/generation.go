@@ -73,6 +73,9 @@ func (s *Server) build(ctx context.Context, b *policy.Bundle) (*generation, erro
 			return nil, fmt.Errorf("enclaves: the bundle %s has no enclave %q: name one of its enclaves in the config", b.Ref().Revision, id)
 		}
 	}
+	if err := s.takesNothingBack(b); err != nil {
+		return nil, err
+	}
 	catalogue, err := resource.New(b.Document("tenants"), resource.Limits{Accesses: s.c.MaxAccesses})
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrBundle, err)
@@ -93,6 +96,7 @@ func (s *Server) build(ctx context.Context, b *policy.Bundle) (*generation, erro
 		Revoked:   b.Document("revocations"),
 		Audiences: append(slices.Clone(s.c.Enclaves), s.c.ID),
 		Keys:      s.c.Keys,
+		Denials:   s.c.Denials,
 		Now:       func() time.Time { now, _ := s.clock.now(); return now },
 	})
 	if err != nil {
@@ -100,6 +104,20 @@ func (s *Server) build(ctx context.Context, b *policy.Bundle) (*generation, erro
 		return nil, fmt.Errorf("%w: %w", ErrBundle, err)
 	}
 	return &generation{bundle: b, identity: verifier, catalogue: catalogue, engine: engine, controls: b.Controls()}, nil
+}
+
+// takesNothingBack refuses a bundle whose list of revocations is older than that in force: what was revoked would count again. A list
+// is whole, so one that was skipped is missed by nobody.
+func (s *Server) takesNothingBack(b *policy.Bundle) error {
+	old := s.generation.Load()
+	if old == nil {
+		return nil
+	}
+	was, is := old.bundle.Freshness(time.Time{}).RevocationSerial, b.Freshness(time.Time{}).RevocationSerial
+	if was == nil || is != nil && *is >= *was {
+		return nil
+	}
+	return fmt.Errorf("%w: its revocations are older than serial %d, which is in force: bring that list up to date", ErrBundle, *was)
 }
 
 // Close ends what judges: every later check is denied. Requests under way finish.

@@ -47,6 +47,9 @@ func (s *Server) Status(ctx context.Context) Status {
 	}
 	check("policy", s.policyReady())
 	check("issuers", s.c.Keys.Ready())
+	if s.c.Denials != nil {
+		check("denials", s.c.Denials.Ready())
+	}
 	check("grants", s.grantsReady(ctx))
 	check("logs", s.c.Log.Ready())
 	if g := s.generation.Load(); g != nil {

@@ -4,9 +4,12 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -19,6 +22,7 @@ import (
 
 	"github.com/sallyport-dev/sallyport/authz"
 	"github.com/sallyport-dev/sallyport/authz/grant"
+	"github.com/sallyport-dev/sallyport/authz/identity"
 	"github.com/sallyport-dev/sallyport/gateway/extauthz"
 )
 
@@ -69,6 +73,26 @@ func TestReadinessNamesThePartThatIsNotReady(t *testing.T) {
 			g.logs.Close()
 			return g.Server
 		}, map[string]string{"logs": "audit: the logs are closed"}},
+		"local revocations are stale": {func(t *testing.T) *Server {
+			path := filepath.Join(t.TempDir(), "denials")
+			if err := os.WriteFile(path, nil, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			denials, err := identity.OpenDenials(path, slog.New(slog.DiscardHandler))
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(denials.Close)
+			g := start(t, world, func(c *Config) { c.Denials = denials })
+			if err := os.Remove(path); err != nil {
+				t.Fatal(err)
+			}
+			eventually(t, "the denials to be stale", func() bool { return denials.Ready() != nil })
+			if got, _ := check(t, client(t, g.Server, nil), ask("GET", plans, token(t, "SECRET"))); got.Says != "freshness.revocation" {
+				t.Errorf("a request is answered with %+v", got)
+			}
+			return g.Server
+		}, map[string]string{"denials": "make it, empty if nothing is revoked"}},
 		"it is stopping": {func(t *testing.T) *Server {
 			s := start(t, world).Server
 			s.stopping.Store(true)

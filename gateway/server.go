@@ -33,11 +33,12 @@ const commitTimeout = time.Second
 // eventTimeout bounds the record of an event, which nobody waits for at Envoy.
 const eventTimeout = 10 * time.Second
 
-// Config is what a Server is made of. All fields are required but Services and Insecure.
+// Config is what a Server is made of. All fields are required but Denials, Services and Insecure.
 type Config struct {
 	ID       string
 	Enclaves []string
 	Keys     *identity.Keys
+	Denials  *identity.Denials // nil revokes nothing beyond the bundle
 	Storage  *grant.Storage
 	Services *grant.Services // nil grants nothing for services
 	Log      Log

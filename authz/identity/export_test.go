@@ -69,3 +69,12 @@ func (v *Verifier) Occupy(iss string) (free func()) {
 		}
 	}
 }
+
+// Look reads d's file now.
+func (d *Denials) Look() { d.look() }
+
+// ReadsDenial reports whether a line of a list of denials can be read.
+func ReadsDenial(line []byte) bool {
+	d := &denials{list: newRevocations()}
+	return d.add(line) == nil
+}

@@ -32,6 +32,7 @@ type Config struct {
 
 	Audiences []string // the gateway's id and its enclaves': a token's aud must name one
 	Keys      *Keys    // nil checks documents only: no token verifies
+	Denials   *Denials // nil revokes nothing beyond the bundle
 	Now       func() time.Time
 }
 
@@ -45,6 +46,7 @@ type Verifier struct {
 	audiences []string
 	now       func() time.Time
 	revoked   revocations
+	denials   *Denials
 	memory    *memory
 	stats     *stats
 }
@@ -54,7 +56,7 @@ type Verifier struct {
 func New(c Config) (*Verifier, error) {
 	v := &Verifier{
 		issuers: map[string]*issuer{}, tracked: map[string]bool{}, approvals: map[string][]authz.Approval{},
-		audiences: slices.Clone(c.Audiences), now: c.Now, memory: newMemory(maxMemory), stats: &stats{},
+		audiences: slices.Clone(c.Audiences), now: c.Now, denials: c.Denials, memory: newMemory(maxMemory), stats: &stats{},
 	}
 	if v.now == nil {
 		v.now = time.Now

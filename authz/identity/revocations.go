@@ -16,10 +16,14 @@ type revocations struct {
 	reissued               map[string]authz.Time // subject → since when tokens count again
 }
 
+func newRevocations() revocations {
+	return revocations{subjects: map[string]bool{}, tokens: map[string]bool{}, keys: map[string]bool{}, reissued: map[string]authz.Time{}}
+}
+
 // parseRevocations reads data.revocations. Serial, issued and max_age_seconds are for policy; without a document nothing is
 // revoked here, and policy denies.
 func parseRevocations(doc json.RawMessage) (revocations, error) {
-	r := revocations{subjects: map[string]bool{}, tokens: map[string]bool{}, keys: map[string]bool{}, reissued: map[string]authz.Time{}}
+	r := newRevocations()
 	if len(doc) == 0 {
 		return r, nil
 	}
@@ -37,10 +41,9 @@ func parseRevocations(doc json.RawMessage) (revocations, error) {
 		into map[string]bool
 	}{{"subjects", subjectForm, d.Subjects, r.subjects}, {"tokens", tokenForm, d.Tokens, r.tokens}, {"keys", keyForm, d.Keys, r.keys}} {
 		for n, v := range l.from {
-			if !l.form.MatchString(v) {
-				return r, fmt.Errorf("%s[%d]: %s has the wrong form, want %s", l.name, n, quote(v), l.form)
+			if err := r.add(fmt.Sprintf("%s[%d]", l.name, n), l.form, l.into, v); err != nil {
+				return r, err
 			}
-			l.into[v] = true
 		}
 	}
 	for n, e := range d.Reissued {
@@ -62,6 +65,14 @@ var (
 	tokenForm   = regexp.MustCompile(`^[a-z][a-z0-9-]{0,62}\|[0-9a-f]{64}$`) // issuer|token_digest of a record
 	keyForm     = regexp.MustCompile(`^[a-z][a-z0-9-]{0,62}\|.{1,128}$`)     // issuer|kid
 )
+
+func (r revocations) add(at string, form *regexp.Regexp, to map[string]bool, v string) error {
+	if !form.MatchString(v) {
+		return fmt.Errorf("%s: %s has the wrong form, want %s", at, quote(v), form)
+	}
+	to[v] = true
+	return nil
+}
 
 func (r revocations) reissue(e reissue) error {
 	if !subjectForm.MatchString(e.Subject) || e.NotBefore.IsZero() {

@@ -32,7 +32,7 @@ type verified struct {
 }
 
 // Verify returns who asks. Its error is an *authz.Refusal: identity.missing, identity.invalid, identity.issuer, identity.expired,
-// identity.revoked, request.ambiguous or system.overloaded. An issuer without current keys is identity.invalid: nothing says that the token is its.
+// identity.revoked, freshness.revocation, request.ambiguous or system.overloaded. An issuer without current keys is identity.invalid: nothing says that the token is its.
 //
 // The subject shares lists with that of other requests with the same token, so it must not be changed.
 func (v *Verifier) Verify(ctx context.Context, req authz.Request) (authz.Subject, error) {
@@ -56,8 +56,8 @@ func (v *Verifier) Verify(ctx context.Context, req authz.Request) (authz.Subject
 	if refusal := t.inForce(now); refusal != nil {
 		return authz.Subject{}, refusal
 	}
-	if why := v.revoked.why(t); why != "" {
-		return authz.Subject{}, authz.Refuse(authz.IdentityRevoked, t.issuer.names(t.kid)+why)
+	if refusal := v.standing(t); refusal != nil {
+		return authz.Subject{}, refusal
 	}
 	if !ok {
 		v.memory.put(compact, t)
@@ -182,6 +182,24 @@ func (t *verified) inForce(now time.Time) *authz.Refusal {
 		return authz.Refuse(authz.IdentityExpired, t.issuer.names(t.kid)+"ended "+date(t.reg.exp).String())
 	}
 	return nil
+}
+
+// standing holds that nothing of t is revoked, by the bundle or locally.
+func (v *Verifier) standing(t *verified) *authz.Refusal {
+	why := v.revoked.why(t)
+	if v.denials != nil {
+		local := v.denials.current.Load()
+		if local.err != nil {
+			return authz.Refuse(authz.FreshnessRevocation, "local revocations are stale: "+local.err.Error())
+		}
+		if why == "" {
+			why = local.list.why(t)
+		}
+	}
+	if why == "" {
+		return nil
+	}
+	return authz.Refuse(authz.IdentityRevoked, t.issuer.names(t.kid)+why)
 }
 
 // asOf returns the subject with what depends on the time.

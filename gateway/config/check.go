@@ -28,6 +28,9 @@ func (c Config) Check() error {
 	}
 	v.secret("listen.mark_file", c.Listen.MarkFile)
 	v.folder("bundle.source", c.Bundle.Source, unix.R_OK|unix.X_OK, "put the bundle there")
+	if c.Bundle.DenialsFile != "" {
+		v.file("bundle.denials_file", c.Bundle.DenialsFile)
+	}
 	s := c.Grants.Storage
 	for _, tenant := range slices.Sorted(maps.Keys(s.Credentials)) {
 		v.secret("grants.storage.credentials."+tenant+".secret_key_file", s.Credentials[tenant].SecretKeyFile)
@@ -63,6 +66,23 @@ func (v *validator) folder(key, path string, access uint32, make string) bool {
 		return err == nil
 	}
 	return false
+}
+
+// file refuses what is no regular file, or may not be read.
+func (v *validator) file(key, path string) {
+	info, err := os.Stat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		v.refuse(key, "there is no file "+quote(path), "make it, empty if it has nothing to say")
+	case err != nil:
+		v.refuse(key, quote(path)+": "+cause(err), "let the gateway's user enter the folders above it")
+	case !info.Mode().IsRegular():
+		v.refuse(key, quote(path)+" is not a regular file", "name a file")
+	default:
+		if err := unix.Faccessat(unix.AT_FDCWD, path, unix.R_OK, unix.AT_EACCESS); err != nil {
+			v.refuse(key, quote(path)+": "+err.Error(), "let the gateway's user read it")
+		}
+	}
 }
 
 func verbs(access uint32) string {

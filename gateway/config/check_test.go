@@ -27,12 +27,13 @@ func place(t *testing.T) (config.Config, string) {
 	}
 	c.Grants.Storage.Credentials = map[string]config.Credential{"us-defense": {AccessKey: "a", SecretKeyFile: dir + "/secret"}}
 	c.Grants.Services = config.Services{Audience: "jobs", Issuer: "sallyport", KeyFile: dir + "/grants.jwks.json", TTL: time.Second}
+	c.Bundle.DenialsFile = dir + "/denials"
 	for _, sub := range []string{"run", "bundle", "audit"} {
 		if err := os.Mkdir(filepath.Join(dir, sub), 0o750); err != nil {
 			t.Fatal(err)
 		}
 	}
-	for _, file := range []string{"mark", "secret", "grants.jwks.json", "audit.pem"} {
+	for _, file := range []string{"mark", "secret", "grants.jwks.json", "audit.pem", "denials"} {
 		if err := os.WriteFile(filepath.Join(dir, file), []byte("s3cr3t\n"), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -91,6 +92,10 @@ func TestAMachineThatIsNotAsTheConfigSaysIsRefused(t *testing.T) {
 			`grants.services.key_file: "DIR/grants.jwks.json" has mode 0640, so others can read or change the secret; chmod 0600 it`},
 		{"no bundle", remove("bundle"), `bundle.source: there is no folder "DIR/bundle"; put the bundle there`},
 		{"a file for a bundle", both(remove("bundle"), content("bundle", "x")), `bundle.source: "DIR/bundle" is not a folder; name a folder`},
+		{"no file of denials", remove("denials"),
+			`bundle.denials_file: there is no file "DIR/denials"; make it, empty if it has nothing to say`},
+		{"a folder for denials", both(remove("denials"), func(dir string) error { return os.Mkdir(dir+"/denials", 0o700) }),
+			`bundle.denials_file: "DIR/denials" is not a regular file; name a file`},
 		{"no key for the logs", remove("audit.pem"),
 			`audit.signing_key: there is no file "DIR/audit.pem"; make it, with mode 0600, as a file of the gateway's user`},
 		{"a key for the logs that others can read", chmod("audit.pem", 0o644),

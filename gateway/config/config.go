@@ -46,8 +46,9 @@ type Listen struct {
 
 // Bundle is where the policy comes from.
 type Bundle struct {
-	Source   string `yaml:"source"`   // a folder with root/ and tenants/
-	Unsigned bool   `yaml:"unsigned"` // must be true to run a bundle without signatures
+	Source      string `yaml:"source"`                 // a folder with root/ and tenants/
+	Unsigned    bool   `yaml:"unsigned"`               // must be true to run a bundle without signatures
+	DenialsFile string `yaml:"denials_file,omitempty"` // revocations beside the bundle's; may be left out
 }
 
 // Grants are the upstreams that the gateway makes credentials for.

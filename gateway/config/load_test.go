@@ -53,9 +53,10 @@ func TestTheMinimalFileLeavesEverythingElseAtItsDefault(t *testing.T) {
 		t.Fatal(err)
 	}
 	want.Listen.Peers = []uint32{101}
+	want.Bundle.DenialsFile = "/etc/sallyport/denials"
 	want.Grants.Services = config.Services{Audience: "jobs", Issuer: "sallyport", KeyFile: "/etc/sallyport/keys/grants.jwks.json", TTL: 30 * time.Second}
 	if d := cmp.Diff(want, full, ignorePlaces); d != "" {
-		t.Errorf("the full file says the defaults, and grants for services (-want +got):\n%s", d)
+		t.Errorf("the full file says the defaults, denials and grants for services (-want +got):\n%s", d)
 	}
 }
 

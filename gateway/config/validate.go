@@ -171,6 +171,9 @@ func (v *validator) bundle(b Bundle) {
 	} else {
 		v.path("bundle.source", b.Source)
 	}
+	if b.DenialsFile != "" || v.where["bundle.denials_file"] != "" {
+		v.path("bundle.denials_file", b.DenialsFile)
+	}
 	if !b.Unsigned {
 		v.refuse("bundle.unsigned", "is not true, but signatures of a bundle are not checked yet",
 			"write unsigned: true to run one that only its folder protects; /readyz and a metric show it")

@@ -85,6 +85,13 @@ func serve(ctx context.Context, c config.Config, stderr io.Writer) (err error) {
 	defer func() { err = errors.Join(err, fail(exitInternal, logs.Close())) }()
 	keys := identity.NewKeys(identity.KeysConfig{Logger: logger})
 	defer keys.Close()
+	var denials *identity.Denials
+	if c.Bundle.DenialsFile != "" {
+		if denials, err = identity.OpenDenials(c.Bundle.DenialsFile, logger); err != nil {
+			return fail(exitUsage, fmt.Errorf("bundle.denials_file: %w", err))
+		}
+		defer denials.Close()
+	}
 
 	info := buildInfo()
 	m := metrics.New(info.Version, info.Revision)
@@ -92,7 +99,7 @@ func serve(ctx context.Context, c config.Config, stderr io.Writer) (err error) {
 	m.RememberedTokens(keys.Remembered)
 	m.Insecure(c.Insecure())
 	server := gateway.New(gateway.Config{
-		ID: c.ID, Enclaves: c.Enclaves, Keys: keys, Storage: storage, Services: services, Log: logs, Metrics: m, Logger: logger,
+		ID: c.ID, Enclaves: c.Enclaves, Keys: keys, Denials: denials, Storage: storage, Services: services, Log: logs, Metrics: m, Logger: logger,
 		Engine: c.Policy.Engine, MaxAccesses: c.Limits.Accesses, DecisionTimeout: c.Limits.DecisionTimeout, Insecure: c.Insecure(),
 	})
 	defer server.Close()
