@@ -6,8 +6,9 @@ import (
 	"time"
 )
 
-// slotWait is how long a request waits for a slot: some tokens come at once without any attack, and none may wait for long.
-const slotWait = 25 * time.Millisecond
+// slotWait is how long a request waits for a slot: hundreds of people may come with new tokens at once without any attack, as after
+// a restart, but a check must end well before Envoy gives up on it.
+const slotWait = 250 * time.Millisecond
 
 // slots bound how many signatures of one issuer are verified at a time. Garbage under a kid that exists costs a whole verification,
 // of ES384 more than half a millisecond; with half of the processors at most, it takes its own issuer's time and not the others'.
