@@ -1,6 +1,7 @@
 package demo
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 	"time"
@@ -18,6 +19,11 @@ type question struct {
 	body    string
 	token   func(Claims) // changes the claims before they are signed
 	reasons []authz.Reason
+
+	stored int    // requests that reach the store by the decision, if it is an allow
+	served int    // requests that reach the job service; if any, it is the one that is asked
+	of     bool   // asks for the last job, whose end is awaited and whose id goes behind the path
+	says   string // is in the answer
 }
 
 const stranger = "nobody" // comes without a token
@@ -26,19 +32,28 @@ const stranger = "nobody" // comes without a token
 // each kind of refusal. run makes the names of written objects new each time.
 func questions(run string) []question {
 	read := func(who, row string, reasons ...authz.Reason) question {
-		return question{who: who, what: "read " + row, method: http.MethodGet, path: "/" + row + welcomeObject, reasons: reasons}
+		return question{who: who, what: "read " + row, method: http.MethodGet, path: "/" + row + welcomeObject, reasons: reasons, stored: 1}
 	}
 	list := func(who, bucket, prefix string, reasons ...authz.Reason) question {
 		return question{who: who, what: "list " + bucket + "/" + prefix, method: http.MethodGet,
-			path: "/" + bucket + "?list-type=2&prefix=" + strings.ReplaceAll(prefix, "/", "%2F"), reasons: reasons}
+			path: "/" + bucket + "?list-type=2&prefix=" + strings.ReplaceAll(prefix, "/", "%2F"), reasons: reasons, stored: 1}
 	}
 	write := func(who, row string, reasons ...authz.Reason) question {
 		return question{who: who, what: "write " + row, method: http.MethodPut, path: "/" + row + "tour-" + run + ".txt",
-			body: "written on a tour\n", reasons: reasons}
+			body: "written on a tour\n", reasons: reasons, stored: 1}
 	}
 	copied := func(who, what, from, to string, reasons ...authz.Reason) question {
 		return question{who: who, what: "copy " + what, method: http.MethodPut, path: "/" + to + "tour-" + run + "-copy.txt",
-			source: "/" + from + welcomeObject, reasons: reasons}
+			source: "/" + from + welcomeObject, reasons: reasons, stored: 1}
+	}
+	// A job runs the row's own module on its welcome.txt, and writes a report beside it.
+	report := "tour-" + run + "-report.txt"
+	job := func(who, row, enclave string, reasons ...authz.Reason) question {
+		bucket, _, _ := strings.Cut(row, "/")
+		queue := bucket[:strings.LastIndexByte(bucket, '-')] // is called like the tenant
+		return question{who: who, what: "run " + strings.TrimPrefix(row, queue+"-") + " in " + enclave, method: http.MethodPost, path: "/v1/jobs", served: 1, stored: 3,
+			body: fmt.Sprintf(`{"module": "s3://%[1]s%[2]s", "inputs": ["s3://%[1]s%[3]s"], "outputs": ["s3://%[1]s%[4]s"], "enclave": %[5]q, "queue": %[6]q}`,
+				row, moduleObject, welcomeObject, report, enclave, queue), reasons: reasons}
 	}
 	with := func(q question, token func(Claims)) question { q.token = token; return q }
 	expired := func(c Claims) {
@@ -74,5 +89,12 @@ func questions(run string) []question {
 		read("eve", "us-defense-plans/", "clearance.issuer", "identity.issuer"),
 		read(stranger, "us-defense-plans/", "identity.missing"),
 		with(read("sam", "us-defense-plans/", "identity.expired"), expired),
+		job("sam", "us-defense-plans/", "iad-1"),
+		{who: "sam", what: "ask how that job went", method: http.MethodGet, path: "/v1/jobs/", served: 1, of: true, says: `"state":"succeeded"`},
+		{who: "sam", what: "read what it wrote", method: http.MethodGet, path: "/us-defense-plans/" + report, stored: 1, says: "input 0: 1 lines, "},
+		job("sam", "us-defense-plans/", "iad-0", "enclave.ceiling"),
+		job("claire", "fr-space-missions/", "par-2", "jurisdiction.legal_control"), // in Paris, under US law
+		job("noah", "ca-housing-loans/", "iad-0", "jurisdiction.processing"),
+		job("dieter", "fr-space-missions/joint/", "par-1", "action.not_granted"),
 	}
 }

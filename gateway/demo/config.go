@@ -21,10 +21,11 @@ func gatewayConfig(l Layout, p Ports, tenants []string) ([]byte, error) {
 	err = t.Execute(&b, struct {
 		Layout                         Layout
 		ID, StorageHost, StorageRegion string
+		JobsAudience                   string
 		UID                            int
 		HTTP                           string
 		Tenants                        []string
-	}{l, gatewayID, storageHost, storageRegion, os.Getuid(), p.address(p.HTTP), tenants})
+	}{l, gatewayID, storageHost, storageRegion, jobsAudience, os.Getuid(), p.address(p.HTTP), tenants})
 	if err != nil {
 		return nil, fmt.Errorf("the gateway's config: %w", err)
 	}

@@ -1,5 +1,5 @@
-// Package demo is the demo world: one command that starts a real Envoy, the gateway, a real S3 store and the issuers of seven
-// nations on loopback, asks two dozen questions through Envoy, and checks every answer against the logs.
+// Package demo is the demo world: one command that starts a real Envoy, the gateway, a real S3 store, a job service and the issuers
+// of seven nations on loopback, asks three dozen questions through Envoy, and checks every answer against the logs.
 //
 // Everything it makes lives in one folder (see Layout), and everything it starts is a process of its own, started again when it
 // dies and gone when the demo is gone. People, keys and data are synthetic; what must be decided about them is model.md's table,

@@ -15,6 +15,7 @@ type envoyValues struct {
 	Ports             Ports
 	GatewaySocket     string
 	StorageSocket     string
+	JobsSocket        string
 	AccessLog         string
 	Mark              string
 	Timeout           duration // of a check
@@ -38,6 +39,7 @@ func envoyConfig(l Layout, p Ports, mark string) ([]byte, error) {
 		Ports:             p,
 		GatewaySocket:     l.GatewaySocket(),
 		StorageSocket:     l.StorageSocket(),
+		JobsSocket:        l.JobsSocket(),
 		AccessLog:         l.EnvoyAccessLog(),
 		Mark:              mark,
 		Timeout:           duration(checkTimeout),

@@ -132,8 +132,8 @@ func TestEveryRouteThatLeadsUpstreamEndsAndNamesItsUpstream(t *testing.T) {
 			t.Errorf("%s has no end", path)
 		}
 	})
-	if routes != 2 {
-		t.Errorf("want 2 routes to the store, have %d", routes)
+	if routes != 4 {
+		t.Errorf("want 2 routes to the store and 2 to the job service, have %d", routes)
 	}
 	var extensions []map[string]any
 	walk(parsed, "", func(_, key string, value any) {
@@ -144,8 +144,10 @@ func TestEveryRouteThatLeadsUpstreamEndsAndNamesItsUpstream(t *testing.T) {
 	storage := func(body string) map[string]any {
 		return map[string]any{"service": "s3", "audience": "storage", "region": storageRegion, "domains": storageHost, "body": body}
 	}
-	want := []map[string]any{storage("present"), storage("absent"),
-		{"service": "jobs", "audience": "jobs", "region": storageRegion, "domains": "compute.sallyport.test", "body": "absent"}}
+	compute := func(body string) map[string]any {
+		return map[string]any{"service": "jobs", "audience": jobsAudience, "region": storageRegion, "domains": "compute.sallyport.test", "body": body}
+	}
+	want := []map[string]any{storage("present"), storage("absent"), compute("present"), compute("absent")}
 	if diff := cmp.Diff(want, extensions); diff != "" {
 		t.Errorf("context extensions (-want +have):\n%s", diff)
 	}
@@ -171,7 +173,7 @@ func TestAFolderWithOddCharactersCannotBreakTheConfig(t *testing.T) {
 			sockets = append(sockets, value.(string))
 		}
 	})
-	if diff := cmp.Diff([]string{l.GatewaySocket(), l.GatewaySocket(), l.StorageSocket()}, sockets); diff != "" {
+	if diff := cmp.Diff([]string{l.GatewaySocket(), l.GatewaySocket(), l.StorageSocket(), l.JobsSocket()}, sockets); diff != "" {
 		t.Errorf("sockets (-want +have):\n%s", diff)
 	}
 }

@@ -41,11 +41,7 @@ func makeIssuerKeys(l Layout) error {
 		if err := set.AddKey(key); err != nil {
 			return fmt.Errorf("keys of issuer %s: %w", id, err)
 		}
-		b, err := json.MarshalIndent(set, "", "  ")
-		if err != nil {
-			return fmt.Errorf("keys of issuer %s: %w", id, err)
-		}
-		if err := writeFile(path, append(b, '\n')); err != nil {
+		if err := writeKeys(path, set); err != nil {
 			return err
 		}
 	}

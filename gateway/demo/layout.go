@@ -21,7 +21,7 @@ func NewLayout(dir string) (Layout, error) {
 		return Layout{}, environment("demo folder %q: %w", dir, err)
 	}
 	l := Layout{Dir: abs}
-	for _, s := range []string{l.GatewaySocket(), l.StorageSocket(), l.storageAdminSocket()} {
+	for _, s := range []string{l.GatewaySocket(), l.StorageSocket(), l.storageAdminSocket(), l.JobsSocket()} {
 		if len(s) > maxSocketPath {
 			return Layout{}, environment("demo folder %s: its socket %s would have %d bytes, and a unix socket can have %d: "+
 				"choose a shorter folder with --dir", abs, s, len(s), maxSocketPath)
@@ -71,6 +71,15 @@ func (l Layout) StorageSocket() string { return l.path("run", "storage.sock") }
 // storageAdminSocket is where the demo makes accounts and buckets: another one, so that the road from Envoy has no admin calls.
 func (l Layout) storageAdminSocket() string { return l.path("run", "storage-admin.sock") }
 
+// JobsSocket is the job service's.
+func (l Layout) JobsSocket() string { return l.path("run", "jobs.sock") }
+
+// GrantKeys is the JWKS with the private keys of the gateway's grants for services; the first one signs.
+func (l Layout) GrantKeys() string { return l.path("keys", "grants.jwks.json") }
+
+// GrantPublicKeys is the public half of GrantKeys, for the services.
+func (l Layout) GrantPublicKeys() string { return l.path("keys", "grants.pub.json") }
+
 // Bundle is the policy bundle: root/ and tenants/.
 func (l Layout) Bundle() string { return l.path("bundle") }
 
@@ -91,6 +100,9 @@ func (l Layout) StorageAccessLog() string { return l.path("logs", "storage-acces
 
 // storageProbeLog has the probes.
 func (l Layout) storageProbeLog() string { return l.path("logs", "storage-probes.log") }
+
+// JobsAccessLog has one line for each request that reached the job service.
+func (l Layout) JobsAccessLog() string { return l.path("logs", "jobs-access.log") }
 
 // log is the log of a part itself.
 func (l Layout) log(part string) string { return l.path("logs", part+".log") }

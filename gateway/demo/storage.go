@@ -25,6 +25,7 @@ const (
 	storageHost   = "storage.sallyport.test" // base of virtual-host style names
 	storageRegion = "us-east-1"
 	welcomeObject = "welcome.txt"
+	moduleObject  = "module.wasm"
 )
 
 // store is the S3 server as the demo sets it up: one account a tenant that owns the tenant's buckets and nothing else. The root
@@ -45,8 +46,8 @@ func (s store) tenants() []string {
 	return slices.Compact(ids)
 }
 
-// part is the S3 server's process.
-func (s store) part(versitygw string) part {
+// part is the S3 server's process; module is the file that lies in every row.
+func (s store) part(versitygw, module string) part {
 	l := s.layout
 	argv := []string{versitygw, "--quiet", "--keep-alive",
 		"--port", l.StorageSocket(), "--admin-port", l.storageAdminSocket(), "--socket-perm", "0600",
@@ -68,12 +69,16 @@ func (s store) part(versitygw string) part {
 		ready: func(ctx context.Context) error {
 			return errors.Join(dial(ctx, l.StorageSocket()), dial(ctx, l.storageAdminSocket()))
 		},
-		provision: s.provision,
+		provision: func(ctx context.Context) error { return s.provision(ctx, module) },
 	}
 }
 
-// provision makes the accounts, the buckets and one object in each row. What is there already stays.
-func (s store) provision(ctx context.Context) error {
+// provision makes the accounts, the buckets and two objects in each row. What is there already stays.
+func (s store) provision(ctx context.Context, module string) error {
+	code, err := os.ReadFile(module)
+	if err != nil {
+		return environment("module of jobs: %w", err)
+	}
 	admin := s3Client{socket: s.layout.storageAdminSocket(), credentials: s.root}
 	for _, t := range s.tenants() {
 		if err := s.account(ctx, admin, t); err != nil {
@@ -86,7 +91,10 @@ func (s store) provision(ctx context.Context) error {
 		if err != nil && !isStatus(err, http.StatusConflict) {
 			return fmt.Errorf("bucket %s: %w", bucket, err)
 		}
-		if err := s.seed(ctx, r); err != nil {
+		if err := s.seed(ctx, r, welcomeObject, "text/plain", []byte(welcome(r))); err != nil {
+			return fmt.Errorf("row %s: %w", r.ID, err)
+		}
+		if err := s.seed(ctx, r, moduleObject, "application/wasm", code); err != nil {
 			return fmt.Errorf("row %s: %w", r.ID, err)
 		}
 	}
@@ -123,9 +131,9 @@ func (s store) account(ctx context.Context, admin s3Client, tenant string) error
 	return nil
 }
 
-// seed puts welcome.txt into a row, as the tenant itself would, unless somebody did before.
-func (s store) seed(ctx context.Context, r row) error {
-	if _, err := os.Stat(filepath.Join(s.layout.Storage(), filepath.FromSlash(r.ID), welcomeObject)); err == nil {
+// seed puts an object into a row, as the tenant itself would, unless somebody did before.
+func (s store) seed(ctx context.Context, r row, name, contentType string, body []byte) error {
+	if _, err := os.Stat(filepath.Join(s.layout.Storage(), filepath.FromSlash(r.ID), name)); err == nil {
 		return nil
 	}
 	secret, err := os.ReadFile(s.layout.StorageSecret(r.Tenant))
@@ -136,7 +144,7 @@ func (s store) seed(ctx context.Context, r row) error {
 		socket:      s.layout.StorageSocket(),
 		credentials: aws.Credentials{AccessKeyID: r.Tenant, SecretAccessKey: string(secret)},
 	}
-	return tenant.do(ctx, http.MethodPut, "/"+r.ID+welcomeObject, []byte(welcome(r)), http.Header{"Content-Type": {"text/plain"}})
+	return tenant.do(ctx, http.MethodPut, "/"+r.ID+name, body, http.Header{"Content-Type": {contentType}})
 }
 
 // welcome is the sentence in a row's object: which row it is, and how that row is labelled.

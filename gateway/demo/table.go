@@ -11,8 +11,8 @@ import (
 	"github.com/sallyport-dev/sallyport/authz/audit"
 )
 
-// tableFormat fits 105 columns; a decision with several reasons takes a line for each.
-const tableFormat = "%3s %-6s %s %-5s %-22s %s\n"
+// tableFormat fits 109 columns; a decision with several reasons takes a line for each.
+const tableFormat = "%3s %-6s %s %-5s %-26s %s\n"
 
 // whatWidth is the width of the column that fmt can't pad, since it counts bytes.
 const whatWidth = 33
@@ -42,7 +42,7 @@ func table(answers []answer) string {
 }
 
 // summary tells in three lines what was checked after the tour.
-func summary(answers []answer, reached int, report audit.Report, took time.Duration) string {
+func summary(answers []answer, stored, served int, report audit.Report, took time.Duration) string {
 	var allowed int
 	for _, a := range answers {
 		if a.record != nil && a.record.Allow {
@@ -62,8 +62,8 @@ func summary(answers []answer, reached int, report audit.Report, took time.Durat
 	}
 	return fmt.Sprintf(`
 asked    %d requests in %.1f s, %d allowed and %d denied
-reached  %d requests got to the store
+reached  %d requests got to the store, and %d to the job service
 logged   %d records: %s
 
-`, len(answers), took.Seconds(), allowed, len(answers)-allowed, reached, records, strings.Join(logs, ", "))
+`, len(answers), took.Seconds(), allowed, len(answers)-allowed, stored, served, records, strings.Join(logs, ", "))
 }

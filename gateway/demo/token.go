@@ -68,37 +68,37 @@ func sign(key jwk.Key, c Claims) (string, error) {
 	return string(b), nil
 }
 
-// readKeys reads an issuer's key set, private parts included.
+// readKeys reads a key set, private parts included.
 func readKeys(path string) (jwk.Set, error) {
 	b, err := os.ReadFile(path)
 	if err != nil {
-		return nil, environment("issuer's keys: %w (start the demo once to make them)", err)
+		return nil, environment("keys: %w (start the demo once to make them)", err)
 	}
 	set, err := jwk.Parse(b)
 	if err != nil {
-		return nil, environment("issuer's keys %s: %w", path, err)
+		return nil, environment("keys %s: %w", path, err)
 	}
 	if set.Len() == 0 {
-		return nil, environment("issuer's keys %s: there is no key", path)
+		return nil, environment("keys %s: there is no key", path)
 	}
 	return set, nil
 }
 
-// newKey makes the key of an issuer that signs with alg, ES256 or ES384.
+// newKey makes a key to sign with by alg, ES256 or ES384, of an issuer or another owner.
 func newKey(id string, alg jwa.SignatureAlgorithm) (jwk.Key, error) {
 	raw, err := newECKey(alg)
 	if err != nil {
-		return nil, fmt.Errorf("key of issuer %s: %w", id, err)
+		return nil, fmt.Errorf("key of %s: %w", id, err)
 	}
 	key, err := jwk.FromRaw(raw)
 	if err != nil {
-		return nil, fmt.Errorf("key of issuer %s: %w", id, err)
+		return nil, fmt.Errorf("key of %s: %w", id, err)
 	}
 	for name, value := range map[string]any{
 		jwk.KeyIDKey: id + "-" + randomHex(4), jwk.AlgorithmKey: alg, jwk.KeyUsageKey: jwk.ForSignature,
 	} {
 		if err := key.Set(name, value); err != nil {
-			return nil, fmt.Errorf("key of issuer %s: %w", id, err)
+			return nil, fmt.Errorf("key of %s: %w", id, err)
 		}
 	}
 	return key, nil

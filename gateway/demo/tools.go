@@ -14,10 +14,10 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// tools are the paths of the real parts that the demo starts.
-type tools struct{ envoy, versitygw string }
+// tools are the paths of the real parts that the demo starts, and of the module that its jobs run.
+type tools struct{ envoy, versitygw, module string }
 
-// ensureTools finds both at the same time, since the first time each takes a while.
+// ensureTools finds them at the same time, since the first time each takes a while.
 func ensureTools(ctx context.Context, dir string, progress io.Writer) (tools, error) {
 	var t tools
 	g, ctx := errgroup.WithContext(ctx)
@@ -27,6 +27,10 @@ func ensureTools(ctx context.Context, dir string, progress io.Writer) (tools, er
 	})
 	g.Go(func() (err error) {
 		t.versitygw, err = EnsureVersitygw(ctx, dir, progress)
+		return err
+	})
+	g.Go(func() (err error) {
+		t.module, err = EnsureModule(ctx, dir, progress)
 		return err
 	})
 	return t, g.Wait()

@@ -1,8 +1,9 @@
 package demo
 
 import (
-	"bufio"
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -14,17 +15,20 @@ import (
 
 	"github.com/sallyport-dev/sallyport/authz"
 	"github.com/sallyport-dev/sallyport/authz/audit"
+	"github.com/sallyport-dev/sallyport/gateway/demo/jobs"
 )
 
 const (
 	decisionHeader = "X-Sallyport-Decision-Id"
-	storeLogDelay  = 3 * time.Second // the store writes a line after it has answered
+	traceDelay     = 3 * time.Second  // the store writes a line after it has answered
+	jobDelay       = 40 * time.Second // a job ends before
 )
 
 // answer is what the client saw and what the log kept of one question.
 type answer struct {
 	question
 	status     int
+	body       string
 	decisionID string
 	record     *authz.Record
 }
@@ -33,15 +37,29 @@ type answer struct {
 // records, the store's own log, and the logs as a whole.
 func tour(ctx context.Context, l Layout, o Options) error {
 	began := time.Now()
-	offset, err := size(l.StorageAccessLog())
+	store, err := newTrace("the store", l.StorageAccessLog(), func(q question) int { return q.stored })
+	if err != nil {
+		return err
+	}
+	service, err := newTrace("the job service", l.JobsAccessLog(), func(q question) int { return q.served })
 	if err != nil {
 		return err
 	}
 	var answers []answer
+	var job string // the last that was started
 	for _, q := range questions(randomHex(4)) {
+		if q.of {
+			q.path += job
+			if err := awaitJob(ctx, l, job); err != nil {
+				return fmt.Errorf("tour: %w", err)
+			}
+		}
 		a, err := ask(ctx, l, o.Ports, q)
 		if err != nil {
 			return fmt.Errorf("tour: %s, %s: %w", q.who, q.what, err)
+		}
+		if id := a.job(); id != "" {
+			job = id
 		}
 		answers = append(answers, a)
 	}
@@ -60,12 +78,13 @@ func tour(ctx context.Context, l Layout, o Options) error {
 	if others > 0 {
 		problems = append(problems, fmt.Errorf("  the logs have %d decisions that nobody on the tour asked for", others))
 	}
-	reached, err := checkStore(l, offset, answers)
-	if err != nil {
-		problems = append(problems, fmt.Errorf("  %w", err))
+	for _, t := range []*trace{store, service} {
+		if err := t.check(answers); err != nil {
+			problems = append(problems, fmt.Errorf("  %w", err))
+		}
 	}
 	report, verifyErr := audit.Verify(l.Audit())
-	fmt.Fprint(o.Out, summary(answers, reached, report, time.Since(began)))
+	fmt.Fprint(o.Out, summary(answers, store.reached, service.reached, report, time.Since(began)))
 	if verifyErr != nil {
 		return fmt.Errorf("the decision logs did not verify: %w", verifyErr)
 	}
@@ -77,9 +96,16 @@ func tour(ctx context.Context, l Layout, o Options) error {
 
 // ask makes the request of q as an ordinary client would.
 func ask(ctx context.Context, l Layout, p Ports, q question) (answer, error) {
-	req, err := http.NewRequestWithContext(ctx, q.method, p.url(p.Storage)+q.path, strings.NewReader(q.body))
+	base := p.url(p.Storage)
+	if q.served > 0 {
+		base = p.url(p.Compute)
+	}
+	req, err := http.NewRequestWithContext(ctx, q.method, base+q.path, strings.NewReader(q.body))
 	if err != nil {
 		return answer{}, err
+	}
+	if q.served > 0 && q.body != "" {
+		req.Header.Set("Content-Type", "application/json")
 	}
 	if q.who != stranger {
 		var edits []func(Claims)
@@ -100,10 +126,41 @@ func ask(ctx context.Context, l Layout, p Ports, q question) (answer, error) {
 		return answer{}, err
 	}
 	defer resp.Body.Close()
-	if _, err := io.Copy(io.Discard, resp.Body); err != nil {
+	body, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
+	if err != nil {
 		return answer{}, err
 	}
-	return answer{question: q, status: resp.StatusCode, decisionID: resp.Header.Get(decisionHeader)}, nil
+	return answer{question: q, status: resp.StatusCode, body: string(body), decisionID: resp.Header.Get(decisionHeader)}, nil
+}
+
+// job returns the id of the job that was started, if one was.
+func (a answer) job() string {
+	if a.status != http.StatusAccepted {
+		return ""
+	}
+	var s jobs.Status
+	json.Unmarshal([]byte(a.body), &s) // else there is no id
+	return s.ID
+}
+
+// awaitJob waits until the job service has written down that a job ended. Asking it would be one more request to be judged.
+func awaitJob(ctx context.Context, l Layout, id string) error {
+	ctx, cancel := context.WithTimeout(ctx, jobDelay)
+	defer cancel()
+	for {
+		log, err := os.ReadFile(l.log("jobs"))
+		if err != nil {
+			return environment("the job service's log: %w", err)
+		}
+		if id != "" && bytes.Contains(log, []byte(`"msg":"job ended","id":"`+id+`"`)) {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("job %q does not end: %w", id, ctx.Err())
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
 }
 
 // findRecords gives each answer its record, and counts decisions since a time that belong to none.
@@ -148,84 +205,10 @@ func (a answer) check() error {
 	if success := a.status/100 == 2; success != a.record.Allow {
 		return fmt.Errorf("the log says %s, the client got status %d", have, a.status)
 	}
+	if !strings.Contains(a.body, a.says) {
+		return fmt.Errorf("the answer does not say %s: %s", a.says, a.body)
+	}
 	return nil
-}
-
-// checkStore reads what the store wrote down since offset, and counts the requests that reached it: each allowed one once, and
-// nothing else.
-func checkStore(l Layout, offset int64, answers []answer) (reached int, err error) {
-	want := map[string]int{}
-	for _, a := range answers {
-		if a.record != nil && a.record.Allow {
-			want[a.decisionID] = 1
-		}
-	}
-	var have map[string]int
-	for deadline := time.Now().Add(storeLogDelay); ; time.Sleep(20 * time.Millisecond) {
-		if have, err = referers(l.StorageAccessLog(), offset); err != nil {
-			return 0, err
-		}
-		if len(have) >= len(want) || time.Now().After(deadline) {
-			break
-		}
-	}
-	for id, n := range have {
-		reached += n
-		if want[id] == 0 {
-			return reached, fmt.Errorf("a request that no decision allowed reached the store: %s in %s", id, l.StorageAccessLog())
-		}
-		if n > 1 {
-			return reached, fmt.Errorf("decision %s was used %d times at the store", id, n)
-		}
-	}
-	if len(have) < len(want) {
-		return reached, fmt.Errorf("%d requests were allowed and %d reached the store", len(want), len(have))
-	}
-	return reached, nil
-}
-
-// referers counts the lines of the store's log from offset by the decision that they name; a line that names none counts as itself.
-func referers(path string, offset int64) (map[string]int, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, environment("the store's log: %w", err)
-	}
-	defer f.Close()
-	if _, err := f.Seek(offset, io.SeekStart); err != nil {
-		return nil, environment("the store's log: %w", err)
-	}
-	n := map[string]int{}
-	lines := bufio.NewScanner(f)
-	for lines.Scan() {
-		n[referer(lines.Text())]++
-	}
-	return n, lines.Err()
-}
-
-// referer finds the decision id in a line of the store's log. Its fields are parted by spaces, which keys can hold too.
-func referer(line string) string {
-	for _, f := range strings.Fields(line) {
-		if isDecisionID(f) {
-			return f
-		}
-	}
-	return line
-}
-
-// isDecisionID reports whether s is 128 bits in hex.
-func isDecisionID(s string) bool {
-	return len(s) == 32 && strings.Trim(s, "0123456789abcdef") == ""
-}
-
-func size(path string) (int64, error) {
-	fi, err := os.Stat(path)
-	if errors.Is(err, os.ErrNotExist) {
-		return 0, nil
-	}
-	if err != nil {
-		return 0, environment("%w", err)
-	}
-	return fi.Size(), nil
 }
 
 func join(reasons []authz.Reason) string {

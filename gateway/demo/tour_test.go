@@ -39,13 +39,13 @@ func TestTheTourHasEveryPersonAndEveryKindOfDecision(t *testing.T) {
 	if diff := cmp.Diff(everybody, slices.Sorted(maps.Keys(askers))); diff != "" {
 		t.Errorf("who asks (-want +have):\n%s", diff)
 	}
-	want := []authz.Reason{"action.not_granted", "category.restrictive", "clearance.issuer", "clearance.level", "export.foreign_person",
-		"flow.write_down", "identity.expired", "identity.issuer", "identity.missing", "jurisdiction.residency", "personnel.eligibility",
-		"personnel.unapproved", "release.nation", "tenant.mismatch"}
+	want := []authz.Reason{"action.not_granted", "category.restrictive", "clearance.issuer", "clearance.level", "enclave.ceiling",
+		"export.foreign_person", "flow.write_down", "identity.expired", "identity.issuer", "identity.missing", "jurisdiction.legal_control",
+		"jurisdiction.processing", "jurisdiction.residency", "personnel.eligibility", "personnel.unapproved", "release.nation", "tenant.mismatch"}
 	if diff := cmp.Diff(want, slices.Sorted(maps.Keys(reasons))); diff != "" {
 		t.Errorf("reasons (-want +have):\n%s", diff)
 	}
-	if diff := cmp.Diff([]string{"copy", "list", "read", "write"}, slices.Sorted(maps.Keys(allowed))); diff != "" {
+	if diff := cmp.Diff([]string{"ask", "copy", "list", "read", "run", "write"}, slices.Sorted(maps.Keys(allowed))); diff != "" {
 		t.Errorf("what is allowed (-want +have):\n%s", diff)
 	}
 }
@@ -61,15 +61,16 @@ func TestAnAnswerThatIsNotAsItMustBeIsFound(t *testing.T) {
 		answer answer
 		want   string // in the error; "" is none
 	}{
-		{"allowed as it must", answer{question{}, 200, id, record(true)}, ""},
-		{"denied as it must", answer{refused, 403, id, record(false, "clearance.level")}, ""},
-		{"allowed what must be denied", answer{refused, 200, id, record(true)}, "want clearance.level, have allow"},
-		{"denied for another reason", answer{refused, 403, id, record(false, "tenant.mismatch")}, "want clearance.level, have tenant.mismatch"},
-		{"denied for a reason too many", answer{refused, 403, id, record(false, "clearance.level", "tenant.mismatch")}, "have clearance.level + tenant.mismatch"},
-		{"no answer of the gateway", answer{question{}, 503, "", nil}, "503, names no decision"},
-		{"no record", answer{question{}, 200, id, nil}, "there is no record of decision " + id},
-		{"served though the log says no", answer{refused, 200, id, record(false, "clearance.level")}, "the client got status 200"},
-		{"refused by the store", answer{question{}, 404, id, record(true)}, "the client got status 404"},
+		{"allowed as it must", answer{question{}, 200, "", id, record(true)}, ""},
+		{"denied as it must", answer{refused, 403, "", id, record(false, "clearance.level")}, ""},
+		{"allowed what must be denied", answer{refused, 200, "", id, record(true)}, "want clearance.level, have allow"},
+		{"denied for another reason", answer{refused, 403, "", id, record(false, "tenant.mismatch")}, "want clearance.level, have tenant.mismatch"},
+		{"denied for a reason too many", answer{refused, 403, "", id, record(false, "clearance.level", "tenant.mismatch")}, "have clearance.level + tenant.mismatch"},
+		{"no answer of the gateway", answer{question{}, 503, "", "", nil}, "503, names no decision"},
+		{"no record", answer{question{}, 200, "", id, nil}, "there is no record of decision " + id},
+		{"served though the log says no", answer{refused, 200, "", id, record(false, "clearance.level")}, "the client got status 200"},
+		{"an answer that says something else", answer{question{says: "yes"}, 200, "no", id, record(true)}, "the answer does not say yes: no"},
+		{"refused by the store", answer{question{}, 404, "", id, record(true)}, "the client got status 404"},
 	} {
 		err := c.answer.check()
 		switch {
@@ -86,43 +87,60 @@ func TestWhatReachedTheStoreIsWhatWasAllowed(t *testing.T) {
 	line := func(referer string) string {
 		return "us-defense b [now] 0.0.0.0 us-defense REQ s3_GetObject a key /b/k 200 - 1 1 1 1 " + referer + " curl"
 	}
-	allowedOne := []answer{{record: &authz.Record{Allow: true}, decisionID: one}, {record: &authz.Record{}, decisionID: two}}
+	answers := func(stored int) []answer {
+		q := question{stored: stored}
+		return []answer{{question: q, record: &authz.Record{Allow: true}, decisionID: one}, {question: q, record: &authz.Record{}, decisionID: two}}
+	}
 	for _, c := range []struct {
-		what  string
-		lines []string
-		want  string
+		what   string
+		stored int
+		lines  []string
+		want   string
 	}{
-		{"the allowed request", []string{line(one)}, ""},
-		{"a denied one", []string{line(one), line(two)}, "a request that no decision allowed"},
-		{"one without a decision", []string{line(one), line("-")}, "a request that no decision allowed"},
-		{"the allowed one twice", []string{line(one), line(one)}, "was used 2 times"},
+		{"the allowed request", 1, []string{line(one)}, ""},
+		{"a job's two requests", 2, []string{line(one), line(one)}, ""},
+		{"a denied one", 1, []string{line(one), line(two)}, "a request that no decision allowed"},
+		{"one without a decision", 1, []string{line(one), line("-")}, "a request that no decision allowed"},
+		{"one that leads nowhere", 0, []string{line(one)}, "a request that no decision allowed"},
+		{"the allowed one twice", 1, []string{line(one), line(one)}, "was used 2 times at the store, and is good for 1"},
+		{"a job's second request alone", 2, []string{line(one)}, "2 requests were allowed to reach the store and 1 did"},
 	} {
-		l := newLayout(t)
-		if err := os.WriteFile(l.StorageAccessLog(), []byte("before\n"+strings.Join(c.lines, "\n")+"\n"), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		_, err := checkStore(l, int64(len("before\n")), allowedOne)
-		switch {
-		case c.want == "" && err != nil:
-			t.Errorf("%s: %v", c.what, err)
-		case c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)):
-			t.Errorf("%s: want %q, have %v", c.what, c.want, err)
-		}
+		t.Run(c.what, func(t *testing.T) {
+			t.Parallel()
+			path := filepath.Join(t.TempDir(), "access.log")
+			if err := os.WriteFile(path, []byte("before\n"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			tr, err := newTrace("the store", path, func(q question) int { return q.stored })
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(path, []byte("before\n"+strings.Join(c.lines, "\n")+"\n"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			err = tr.check(answers(c.stored))
+			switch {
+			case c.want == "" && err != nil:
+				t.Error(err)
+			case c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)):
+				t.Errorf("want %q, have %v", c.want, err)
+			}
+		})
 	}
 }
 
 func TestTheTableFitsAndTellsEveryReason(t *testing.T) {
 	q := questions("run")
 	answers := []answer{
-		{q[0], 200, strings.Repeat("a", 32), &authz.Record{Allow: true}},
-		{q[10], 403, strings.Repeat("b", 32), &authz.Record{Reasons: q[10].reasons}},
-		{q[3], 503, "", nil},
+		{q[0], 200, "", strings.Repeat("a", 32), &authz.Record{Allow: true}},
+		{q[10], 403, "", strings.Repeat("b", 32), &authz.Record{Reasons: q[10].reasons}},
+		{q[3], 503, "", "", nil},
 	}
 	have := table(answers)
 	want := `
-  # who    what                                    reasons                decision id
-  1 sam    read us-defense-plans/            allow                        aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa
-  2 gina   read us-defense-parts/            deny  export.foreign_person  bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb
+  # who    what                                    reasons                    decision id
+  1 sam    read us-defense-plans/            allow                            aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa
+  2 gina   read us-defense-parts/            deny  export.foreign_person      bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb
                                                    release.nation
   3 sam    copy us-defense-plans/ → noforn/  503   (no record)
 `
@@ -138,7 +156,7 @@ func TestTheTableFitsAndTellsEveryReason(t *testing.T) {
 
 func TestASummaryShowsADamagedLog(t *testing.T) {
 	report := audit.Report{Logs: []audit.LogReport{{Log: "us-defense", Records: 2}, {Log: "gateway", Records: 1, Damage: &audit.Damage{}}}}
-	have := summary(nil, 0, report, time.Second)
+	have := summary(nil, 0, 0, report, time.Second)
 	if !strings.Contains(have, "logged   3 records: gateway 1 DAMAGED, us-defense 2\n") {
 		t.Errorf("have %s", have)
 	}

@@ -27,6 +27,9 @@ func makeWorld(l Layout, p Ports, now time.Time) (setting, error) {
 	if err := makeIssuerKeys(l); err != nil {
 		return setting{}, err
 	}
+	if err := makeGrantKeys(l); err != nil {
+		return setting{}, err
+	}
 	if err := writeBundle(l, p, now); err != nil {
 		return setting{}, err
 	}
@@ -103,7 +106,8 @@ func (s setting) parts(sallyport string, t tools) []part {
 			log:   l.log("issuers"),
 			ready: get("http://" + issuers + "/usa/.well-known/openid-configuration"),
 		},
-		s.store.part(t.versitygw),
+		s.store.part(t.versitygw, t.module),
+		jobsPart(l, sallyport),
 		{
 			name:    "sallyport",
 			argv:    []string{sallyport, "serve", "-c", l.Config()},

@@ -9,6 +9,7 @@ import (
 
 	"github.com/sallyport-dev/sallyport/authz/audit"
 	"github.com/sallyport-dev/sallyport/gateway/demo"
+	"github.com/sallyport-dev/sallyport/gateway/demo/jobs/sandbox"
 )
 
 func newDemo() *cobra.Command {
@@ -50,7 +51,21 @@ func newDemo() *cobra.Command {
 		},
 	}
 	issuers.Flags().StringVar(&address, "address", "127.0.0.1:9400", "where to listen")
-	c.AddCommand(token, issuers)
+	jobs := &cobra.Command{
+		Use: "jobs", Short: "Serve the demo's jobs", Args: none, Hidden: true,
+		RunE: func(c *cobra.Command, _ []string) error {
+			binary, err := os.Executable()
+			if err != nil {
+				return fail(exitInternal, err)
+			}
+			return demoFailure(demo.ServeJobs(c.Context(), *dir, []string{binary, "demo", "sandbox"}))
+		},
+	}
+	sandbox := &cobra.Command{
+		Use: "sandbox", Short: "Run one module of a job", Args: none, Hidden: true,
+		RunE: func(c *cobra.Command, _ []string) error { return fail(exitInternal, sandbox.Main(os.Stdin, os.Stdout)) },
+	}
+	c.AddCommand(token, issuers, jobs, sandbox)
 	return c
 }
 
