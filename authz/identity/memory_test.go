@@ -196,8 +196,9 @@ func TestManyRequestsMayShareAToken(t *testing.T) {
 	for n := range 8 {
 		all.Go(func() {
 			for i := range 50 {
-				if _, err := w.verifier.Verify(context.Background(), bearer(tokens[(n+i)%len(tokens)])); err != nil {
-					t.Error(err)
+				got, detail := refused(t, w.verifier, bearer(tokens[(n+i)%len(tokens)]))
+				if got != "" && got != authz.SystemOverloaded { // on a busy machine, a slot may come too late
+					t.Errorf("refused for %q: %s", got, detail)
 				}
 			}
 		})
