@@ -72,8 +72,8 @@ func reasons(name string, ids []string, known map[authz.Reason]bool) ([]authz.Re
 
 var errShape = errors.New("the answer is not one object of allow, unproven, reasons and obligations")
 
-// asValue keeps the answer as OPA has it, without a detour over Go's maps.
-func asValue(t *ast.Term, _ *rego.EvalContext) (any, error) { return t.Value, nil }
+// unchanged keeps the answer as OPA has it, without a detour over Go's maps.
+func unchanged(t *ast.Term, _ *rego.EvalContext) (any, error) { return t.Value, nil }
 
 // answerOf reads the results of topdown.
 func answerOf(results rego.ResultSet) (a answer, err error) {

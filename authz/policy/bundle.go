@@ -216,9 +216,9 @@ func (l *loader) data() map[string]any {
 }
 
 // Document returns data.<name> as canonical JSON (members sorted, no spaces), "null" if there is none.
-func (b *Bundle) Document(name string) json.RawMessage { return asJSON(b.data[name]) }
+func (b *Bundle) Document(name string) json.RawMessage { return encoded(b.data[name]) }
 
-func asJSON(v any) json.RawMessage {
+func encoded(v any) json.RawMessage {
 	var out bytes.Buffer
 	e := json.NewEncoder(&out)
 	e.SetEscapeHTML(false)

@@ -105,7 +105,7 @@ func New(ctx context.Context, b *Bundle, c Config) (*Engine, error) {
 		rego.Compiler(compiler),
 		rego.Store(inmem.NewFromObjectWithOpts(b.data, inmem.OptRoundTripOnWrite(false), inmem.OptReturnASTValuesOnRead(true))),
 		rego.StrictBuiltinErrors(true),
-		rego.GenerateJSON(asValue),
+		rego.GenerateJSON(unchanged),
 	).PrepareForEval(ctx)
 	if err != nil {
 		return nil, compileFailure(b.dir, err)

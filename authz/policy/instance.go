@@ -94,9 +94,15 @@ func (i *instance) readBuiltins() (map[uint32]topdown.BuiltinFunc, error) {
 	return out, nil
 }
 
-// evaluate returns the JSON of the results of an entrypoint, by number, for one input; it is valid until the next evaluation. After an error the instance must
-// not be used again: what it was doing is still on its stack.
-func (i *instance) evaluate(entrypoint int, input []byte, stop topdown.Cancel) ([]byte, error) {
+// The forms of results.
+const (
+	asJSON  = 0 // sets as lists
+	asValue = 1 // sets in braces
+)
+
+// evaluate returns the results of an entrypoint, by number, for one input; they are valid until the next evaluation. After an error
+// the instance must not be used again: what it was doing is still on its stack.
+func (i *instance) evaluate(entrypoint int, input []byte, stop topdown.Cancel, form uint64) ([]byte, error) {
 	end := i.base + uint32(len(input))
 	if size := i.memory.Size(); end > size {
 		if _, ok := i.memory.Grow((end-size)>>16 + 1); !ok {
@@ -107,7 +113,7 @@ func (i *instance) evaluate(entrypoint int, input []byte, stop topdown.Cancel) (
 		return nil, errMemory
 	}
 	i.stop = stop
-	i.stack = [...]uint64{0, uint64(entrypoint), uint64(i.data), uint64(i.base), uint64(len(input)), uint64(aligned(end)), 0}
+	i.stack = [...]uint64{0, uint64(entrypoint), uint64(i.data), uint64(i.base), uint64(len(input)), uint64(aligned(end)), form}
 	if err := i.eval.CallWithStack(i.ctx, i.stack[:]); err != nil {
 		return nil, err
 	}

@@ -28,7 +28,7 @@ func newProgram(ctx context.Context, b *Bundle, tests bool, entrypoints ...strin
 	// Closing on the end of a context would cost five times the evaluation; see worker.go for what bounds one.
 	p := &program{
 		runtime: wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfigCompiler()),
-		data:    asJSON(b.data),
+		data:    encoded(b.data),
 	}
 	defer func() {
 		if err != nil {

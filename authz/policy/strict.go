@@ -17,6 +17,10 @@ import (
 //   - one that is the same but can fail is left to Wasm as long as it has a value (fast): where it has none, Go is asked, which then
 //     ends the evaluation or agrees that there is none;
 //   - any other is answered by Go, in the form that topdown uses.
+//
+// What still differs (a test has examples of each): topdown spares itself rules that its index excludes, so Wasm may meet an error
+// there and deny; a number that is written with a fraction or an exponent, such as 1.0, is no index of a list in Wasm; and a number
+// picks no member of an object under data, which topdown takes for its text. Inputs and data hold whole numbers only.
 
 // unfailing builtins are the same in Wasm and Go for all values, and have no errors.
 var unfailing = words(`eq equal assign neq lt lte gt gte internal.member_2 internal.member_3

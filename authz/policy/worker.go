@@ -145,7 +145,7 @@ func (e *Engine) evaluateWasm(in *instance, input []byte, stop topdown.Cancel) (
 			return authz.Decision{}, nil, err
 		}
 	}
-	results, err := in.evaluate(0, input, stop)
+	results, err := in.evaluate(0, input, stop, asJSON)
 	if err != nil {
 		return authz.Decision{}, nil, errors.Join(err, in.close())
 	}
