@@ -3,12 +3,13 @@ package road_test
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -33,6 +34,35 @@ func (w *world) signal(t *testing.T, part string, s syscall.Signal) (pid int) {
 	return pid
 }
 
+// freeze stops a part and waits until each of its threads stands still, which on a busy machine is not at once.
+func (w *world) freeze(t *testing.T, part string) (pid int) {
+	t.Helper()
+	pid = w.signal(t, part, syscall.SIGSTOP)
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
+		threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
+		if err != nil || len(threads) == 0 {
+			t.Fatalf("%s, process %d: no threads: %v", part, pid, err)
+		}
+		if !slices.ContainsFunc(threads, func(path string) bool { return state(path) != "T" }) {
+			return pid
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%s, process %d, does not stop", part, pid)
+		}
+	}
+}
+
+// state returns the state in a stat file of /proc, "" if there is none.
+func state(path string) string {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return ""
+	}
+	_, rest, _ := strings.Cut(string(b), ") ") // behind the name, which may hold spaces
+	state, _, _ := strings.Cut(rest, " ")
+	return state
+}
+
 // back waits until a part has another process and everything is ready again.
 func (w *world) back(t *testing.T, part string, old int) {
 	t.Helper()
@@ -55,7 +85,7 @@ func TestAGatewayThatIsFrozenAnswersNobody(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	pid := w.signal(t, "sallyport", syscall.SIGSTOP)
+	pid := w.freeze(t, "sallyport")
 	for _, who := range []string{"sam", "uma", ""} {
 		w.check(t, w.ask(t, request{who: who, method: http.MethodGet, path: welcome}), envoy(http.StatusServiceUnavailable))
 	}
@@ -158,7 +188,7 @@ func TestAStoreThatIsKilledComesBackAndTakesGrants(t *testing.T) {
 func TestIssuersThatAreAwayStopNobodyTheyVouchedFor(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	pid := w.signal(t, "issuers", syscall.SIGSTOP)
+	pid := w.freeze(t, "issuers")
 	defer syscall.Kill(pid, syscall.SIGCONT)
 	for who, path := range map[string]string{"sam": welcome, "gina": welcome, "claire": "/fr-space-missions/welcome.txt", "olga": welcome} {
 		w.check(t, w.ask(t, request{who: who, method: http.MethodGet, path: path}), allowed(http.StatusOK, owner(path[1:])))
@@ -296,14 +326,6 @@ func TestASupervisorThatIsKilledLeavesNoChild(t *testing.T) {
 
 // alive reports whether a process runs. One that waits to be reaped does not.
 func alive(pid int) bool {
-	if errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) {
-		return false
-	}
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
-		return false
-	}
-	var name, state string
-	fmt.Sscanf(string(stat), "%d %s %s", new(int), &name, &state)
-	return state != "Z"
+	now := state(fmt.Sprintf("/proc/%d/stat", pid))
+	return now != "" && now != "Z"
 }
