@@ -17,7 +17,7 @@ demo: build ## the demo world on loopback and its tour; TOUR=once exits after th
 	bin/sallyport demo $(if $(TOUR),--tour=$(TOUR))
 
 test: lint policies ## everything, the suite through the real Envoy and store included
-	$(GO) test $(RACE) $(UNIT)
+	$(GO) test $(RACE) -timeout 25m $(UNIT)
 	$(GO) test -v -count=1 -timeout 30m ./conformance/...
 
 lint: ## formatting and vet
@@ -28,7 +28,7 @@ policies: build ## check and test the shipped Rego
 	bin/sallyport policy check policies
 	bin/sallyport policy test policies
 
-bench: build ## requests per second beside a server that always allows
+bench: build ## speed beside a server that always allows and one that interprets the same policy
 	cd conformance/bench && $(GO) run . -root ../..
 
 FUZZTIME ?= 10m
