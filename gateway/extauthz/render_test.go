@@ -128,7 +128,7 @@ func TestDenialsSpeakTheServicesLanguage(t *testing.T) {
 			}, `{"decision_id":"d1","message":"Refused: identity.expired. Ask about decision d1.","reasons":["identity.expired"]}`,
 				map[string]any{"decision_id": "d1"}},
 		},
-		"signed chunks are not implemented": {
+		"signed chunks get 501": {
 			authz.Record{DecisionID: "d1", Subject: subject, Detail: authz.SignedChunks + ": x", Reasons: []authz.Reason{"request.unsupported"}}, "s3",
 			sent{codes.PermissionDenied, 501, nil, nil, map[string]string{
 				"content-type": "application/xml", "cache-control": "no-store", decisionHeader: "d1",
