@@ -62,7 +62,7 @@ func TestKill9LosesNoAcknowledgedRecord(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	acked := map[string]bool{}
-	for run := range 10 {
+	for run := range 30 {
 		cmd := exec.Command(os.Args[0])
 		cmd.Env = append(os.Environ(), victimDir+"="+dir, victimRun+"="+fmt.Sprint(run))
 		out, err := cmd.StdoutPipe()
@@ -77,7 +77,7 @@ func TestKill9LosesNoAcknowledgedRecord(t *testing.T) {
 			t.Fatal("the process ended by itself")
 		}
 		acked[lines.Text()] = true
-		time.AfterFunc(time.Duration(30+rand.IntN(100))*time.Millisecond, func() { cmd.Process.Kill() })
+		time.AfterFunc(time.Duration(rand.IntN(60))*time.Millisecond, func() { cmd.Process.Kill() })
 		if _, err := audit.Verify(dir); err != nil {
 			t.Errorf("run %d, while it writes: %v", run, err)
 		}

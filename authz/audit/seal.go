@@ -44,6 +44,9 @@ func openSeal(dir, name string) (*seal, error) {
 	if s.signed, _, err = s.id.readCheckpoint(dir, name); err != nil {
 		return nil, err
 	}
+	if err := s.id.follows(dir); err != nil {
+		return nil, err
+	}
 	return s, s.list()
 }
 

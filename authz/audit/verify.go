@@ -1,12 +1,14 @@
 package audit
 
 import (
+	"bytes"
 	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/sallyport-dev/sallyport/authz"
@@ -125,13 +127,12 @@ func eachLog(dir string, f func(dir, name string) error) error {
 	}
 	var names []string
 	for _, e := range entries {
-		if e.Name() == originFile || strings.HasPrefix(e.Name(), "seg-") {
-			dir, names = filepath.Dir(dir), []string{filepath.Base(dir)}
-			break
-		}
 		if e.IsDir() {
 			names = append(names, e.Name())
 		}
+	}
+	if isLog(entries) {
+		dir, names = filepath.Dir(dir), []string{filepath.Base(dir)}
 	}
 	if len(names) == 0 {
 		return fmt.Errorf("%s: neither a log (no seg-….jsonl and no origin.json in it) nor a folder of logs", dir)
@@ -146,6 +147,13 @@ func eachLog(dir string, f func(dir, name string) error) error {
 		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
+}
+
+// isLog reports whether a folder with these entries is a log.
+func isLog(entries []os.DirEntry) bool {
+	return slices.ContainsFunc(entries, func(e os.DirEntry) bool {
+		return e.Name() == originFile || strings.HasPrefix(e.Name(), "seg-")
+	})
 }
 
 // entry is one good line.
@@ -195,7 +203,7 @@ func (w *walker) walk() (int64, error) {
 // pinned refuses a log whose key is none of those that the caller gave.
 func (w *walker) pinned() error {
 	for _, k := range w.keys {
-		if k.Equal(w.seal.id.PublicKey) {
+		if bytes.Equal(k, w.seal.id.PublicKey) {
 			return nil
 		}
 	}

@@ -1,8 +1,11 @@
 package main
 
 import (
+	"crypto/ed25519"
 	"errors"
 	"fmt"
+	"io"
+	"os"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -12,15 +15,21 @@ import (
 )
 
 func newAudit() *cobra.Command {
-	return group("audit", "Read and verify decision logs, also while the gateway runs; DIR is one log or a folder of logs",
-		newAuditVerify(), newAuditCat())
+	return group("audit", "Read, verify and prove decision logs, also while the gateway runs; DIR is one log or a folder of logs",
+		newAuditVerify(), newAuditCat(), newAuditShow(), newAuditProve(), newAuditVerifyProof(), newAuditExport(), newAuditStats(),
+		newAuditReconcile(), newAuditIncarnation())
 }
 
 func newAuditVerify() *cobra.Command {
-	return &cobra.Command{
-		Use: "verify DIR", Short: "Show that no record is missing, damaged or out of order", Args: one("DIR"),
+	var keyFiles []string
+	c := &cobra.Command{
+		Use: "verify DIR", Short: "Show that no record is missing, damaged or out of order, and that the gateway signed them", Args: one("DIR"),
 		RunE: func(c *cobra.Command, args []string) error {
-			report, err := audit.Verify(args[0])
+			keys, err := publicKeys(keyFiles)
+			if err != nil {
+				return err
+			}
+			report, err := audit.Verify(args[0], keys...)
 			if err != nil && len(report.Logs) == 0 {
 				return unreadable(err)
 			}
@@ -28,35 +37,77 @@ func newAuditVerify() *cobra.Command {
 				report.Logs = append([]audit.LogReport{}, report.Logs...)
 				return errors.Join(printJSON(c, report), unreadable(err))
 			}
-			w := tabwriter.NewWriter(c.OutOrStdout(), 0, 0, 2, ' ', 0)
-			fmt.Fprintln(w, "LOG\tRECORDS\tALLOW\tDENY\tFIRST\tLAST")
-			for _, l := range report.Logs {
-				fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%s\t%s\n", l.Log, l.Records, l.Allows, l.Denies, l.First, l.Last)
-			}
-			if err == nil {
-				fmt.Fprintln(w, "verified")
-			}
-			return errors.Join(fail(exitInternal, w.Flush()), unreadable(err))
+			return errors.Join(fail(exitInternal, printReport(c.OutOrStdout(), report, err == nil, len(keys) > 0)), unreadable(err))
 		},
 	}
+	c.Flags().StringArrayVar(&keyFiles, "key", nil, "a file with the public key that must have signed: a log's key.pub, kept elsewhere, or PEM")
+	return c
+}
+
+func printReport(out io.Writer, report audit.Report, good, pinned bool) error {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "LOG\tRECORDS\tALLOW\tDENY\tFIRST\tLAST\tSIGNED")
+	for _, l := range report.Logs {
+		fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%s\t%s\t%d/%d\n", l.Log, l.Records, l.Allows, l.Denies, l.First, l.Last, min(l.Signed, l.Lines), l.Lines)
+	}
+	if err := w.Flush(); err != nil || !good {
+		return err
+	}
+	if !pinned {
+		fmt.Fprintln(out, "signed by the public keys in the folders themselves; pin one that you keep elsewhere with --key")
+	}
+	_, err := fmt.Fprintln(out, "verified")
+	return err
+}
+
+// publicKeys reads the files that --key names.
+func publicKeys(files []string) ([]ed25519.PublicKey, error) {
+	var keys []ed25519.PublicKey
+	for _, f := range files {
+		b, err := os.ReadFile(f)
+		if err != nil {
+			return nil, fail(exitUsage, err)
+		}
+		k, err := audit.ParsePublicKey(b)
+		if err != nil {
+			return nil, fail(exitUsage, fmt.Errorf("%s: %w", f, err))
+		}
+		keys = append(keys, k)
+	}
+	return keys, nil
 }
 
 func newAuditCat() *cobra.Command {
-	return &cobra.Command{
+	var filter filterFlags
+	var follow bool
+	c := &cobra.Command{
 		Use: "cat DIR", Short: "Print the records; with --output json the lines of the log as they are", Args: one("DIR"),
 		RunE: func(c *cobra.Command, args []string) error {
+			f, err := filter.parse()
+			if err != nil {
+				return err
+			}
 			asJSON, out := wantsJSON(c), c.OutOrStdout()
-			err := audit.Read(args[0], func(log string, line []byte, r authz.Record) error {
+			show := func(log string, line []byte, r authz.Record) error {
+				if !f.Match(r) {
+					return nil
+				}
 				if asJSON {
 					_, err := fmt.Fprintf(out, "%s\n", line)
 					return err
 				}
 				_, err := fmt.Fprintln(out, describe(log, r))
 				return err
-			})
-			return unreadable(err)
+			}
+			if follow {
+				return unreadable(audit.Follow(c.Context(), args[0], show))
+			}
+			return unreadable(audit.Read(args[0], show))
 		},
 	}
+	filter.add(c)
+	c.Flags().BoolVarP(&follow, "follow", "f", false, "go on with records as they are added, until interrupted")
+	return c
 }
 
 // unreadable says what to do about a folder that can't be read as logs; damage says itself what it is.

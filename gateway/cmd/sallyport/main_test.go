@@ -163,7 +163,7 @@ func writeConfig(root, dir string) (address string, err error) {
 			return "", err
 		}
 	}
-	key, err := audit.MarshalKey(signingKey)
+	key, err := audit.MarshalKey(testKey)
 	if err != nil {
 		return "", err
 	}
@@ -200,10 +200,10 @@ audit:
 	return address, os.WriteFile(filepath.Join(dir, "sallyport.yaml"), []byte(file), 0o600)
 }
 
-var signingKey = ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize))
+var testKey = ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize))
 
 func writeLogs(dir string) error {
-	logs, err := audit.Open(audit.Config{Dir: dir, Key: signingKey, Gateway: authz.Gateway{ID: "sallyport"}})
+	logs, err := audit.Open(audit.Config{Dir: dir, Key: testKey, Gateway: authz.Gateway{ID: "sallyport"}})
 	if err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"io"
@@ -67,13 +68,9 @@ func serve(ctx context.Context, c config.Config, stderr io.Writer) (err error) {
 	}
 	defer checks.Close()
 	defer web.Close()
-	signing, err := config.ReadKeySet(c.Audit.SigningKey)
+	key, err := signingKey(c)
 	if err != nil {
-		return fail(exitUsage, fmt.Errorf("audit.signing_key: %w", err))
-	}
-	key, err := audit.ParseKey(signing)
-	if err != nil {
-		return fail(exitUsage, fmt.Errorf("audit.signing_key: %s: %w", c.Audit.SigningKey, err))
+		return err
 	}
 	logs, err := audit.Open(audit.Config{
 		Dir: c.Audit.Directory, Key: key, Durability: c.Audit.Durability, Logger: logger,
@@ -111,6 +108,19 @@ func serve(ctx context.Context, c config.Config, stderr io.Writer) (err error) {
 	}
 	logger.Info("serving", "extauthz", c.Listen.ExtAuthz, "http", c.Listen.HTTP, "bundle", bundle.Ref().Revision)
 	return fail(exitInternal, server.Serve(ctx, checks, web, mark, c.Limits.DrainTimeout))
+}
+
+// signingKey reads the key that signs the decision logs.
+func signingKey(c config.Config) (ed25519.PrivateKey, error) {
+	b, err := config.ReadKeySet(c.Audit.SigningKey)
+	if err != nil {
+		return nil, fail(exitUsage, fmt.Errorf("audit.signing_key: %w", err))
+	}
+	key, err := audit.ParseKey(b)
+	if err != nil {
+		return nil, fail(exitUsage, fmt.Errorf("audit.signing_key: %s: %w", c.Audit.SigningKey, err))
+	}
+	return key, nil
 }
 
 func newLogger(c config.Config, w io.Writer) *slog.Logger {
