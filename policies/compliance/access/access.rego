@@ -27,11 +27,11 @@ within(from, until) if {
 
 # METADATA
 # title: The access writes data
-writes if input.action.name in {"create", "update"}
+writes if input.action.name in ["create", "update"]
 
 # METADATA
 # title: The access is a known verb that writes no data
-writes_nothing if input.action.name in {"administer", "delete", "execute", "list", "read", "relabel"}
+writes_nothing if input.action.name in ["administer", "delete", "execute", "list", "read", "relabel"]
 
 # METADATA
 # title: Catalogue row, as the tenant's part of the bundle has it
@@ -85,14 +85,14 @@ resting := array.concat([p.enclave], array.concat(p.replicas, p.backups)) if {
 # METADATA
 # title: Enclaves that see the data
 # description: Where it rests and, of a job, where it is processed.
-seeing := resting if input.action.properties.to.kind in {"client", "object"}
+seeing := resting if input.action.properties.to.kind in ["client", "object"]
 
 seeing := array.concat(resting, [input.action.properties.to.enclave]) if input.action.properties.to.kind == "enclave"
 
 # METADATA
 # title: Enclaves of the access itself
 # description: Replicas and backups are not touched by it.
-touched := {input.resource.properties.place.enclave} if input.action.properties.to.kind in {"client", "object"}
+touched := {input.resource.properties.place.enclave} if input.action.properties.to.kind in ["client", "object"]
 
 touched := {input.resource.properties.place.enclave, input.action.properties.to.enclave} if {
 	input.action.properties.to.kind == "enclave"
@@ -121,7 +121,7 @@ on_queue if {
 
 # METADATA
 # title: The access is to something else than a queue
-on_data if input.resource.type in {"bucket", "object"}
+on_data if input.resource.type in ["bucket", "object"]
 
 # METADATA
 # title: Sources of what is written

@@ -114,7 +114,7 @@ _all_or_other("restrictive", values, held_values) if {
 	}
 }
 
-_all_or_other(type, _, _) if type in {"permissive", "informative"}
+_all_or_other(type, _, _) if type in ["permissive", "informative"]
 
 _holds_one(k) if {
 	every name, values in k.label.categories {
@@ -128,4 +128,4 @@ _one_or_other("permissive", values, held_values) if {
 	value in held_values
 }
 
-_one_or_other(type, _, _) if type in {"restrictive", "informative"}
+_one_or_other(type, _, _) if type in ["restrictive", "informative"]

@@ -8,7 +8,7 @@ package compliance.country
 # title: Country of the source
 # description: It counts only if it is known what it rests on.
 of_source := input.context.source.country if {
-	input.context.source.basis in {"network", "device", "claim"}
+	input.context.source.basis in ["network", "device", "claim"]
 	is_string(input.context.source.country)
 }
 

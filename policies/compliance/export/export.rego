@@ -12,7 +12,7 @@ import data.compliance.country
 # title: No export control on the data
 satisfied contains id if {
 	input.resource.properties.constraints.export.mode == "none"
-	some id in {"export.foreign_person", "export.destination"}
+	some id in ["export.foreign_person", "export.destination"]
 }
 
 # METADATA
@@ -40,5 +40,5 @@ _status := {"ITAR": "us_person", "EAR": "us_person"}
 _destination := country.of_source if input.action.properties.to.kind == "client"
 
 _destination := data.enclaves[input.action.properties.to.enclave].country if {
-	input.action.properties.to.kind in {"object", "enclave"}
+	input.action.properties.to.kind in ["object", "enclave"]
 }

@@ -31,7 +31,7 @@ satisfied contains "flow.write_down" if {
 # title: No label changes
 # custom: {id: flow.relabel, controls: [AC-16(2), AC-16(9), AC-3(2)]}
 satisfied contains "flow.relabel" if {
-	input.action.name in {"read", "list", "create", "delete", "execute", "administer"}
+	input.action.name in ["read", "list", "create", "delete", "execute", "administer"]
 }
 
 # METADATA
@@ -39,7 +39,7 @@ satisfied contains "flow.relabel" if {
 # description: Nothing in the bundle can prove an authority to downgrade yet, so a looser label is never proven.
 # custom: {id: flow.relabel, controls: [AC-16(2), AC-16(9), AC-3(2)]}
 satisfied contains "flow.relabel" if {
-	input.action.name in {"update", "relabel"}
+	input.action.name in ["update", "relabel"]
 	dominance.covers(input.resource.properties.tenant, access.new_labels, input.resource.properties.labels)
 }
 
@@ -93,5 +93,5 @@ _session_below(subject) if {
 
 _session_below(subject) if {
 	subject.tenant == null
-	subject.affiliation.kind in {"partner", "provider"}
+	subject.affiliation.kind in ["partner", "provider"]
 }

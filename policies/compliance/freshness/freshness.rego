@@ -38,6 +38,6 @@ satisfied contains "freshness.revocation" if {
 # METADATA
 # title: The clock is trusted, or a time floor is known
 # custom: {id: freshness.clock, controls: [AU-8, SC-45]}
-satisfied contains "freshness.clock" if input.context.freshness.clock in {"trusted", "floor"}
+satisfied contains "freshness.clock" if input.context.freshness.clock in ["trusted", "floor"]
 
 _in_force(part) if access.within(part.not_before, part.expires)

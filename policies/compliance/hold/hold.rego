@@ -7,7 +7,7 @@ package compliance.hold
 # title: Nothing is deleted
 # custom: {id: resource.held, controls: [AU-11, SI-12]}
 satisfied contains "resource.held" if {
-	input.action.name in {"read", "list", "create", "update", "relabel", "execute", "administer"}
+	input.action.name in ["read", "list", "create", "update", "relabel", "execute", "administer"]
 }
 
 # METADATA

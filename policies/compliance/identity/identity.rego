@@ -8,9 +8,9 @@ package compliance.identity
 # custom: {id: identity.issuer, controls: [IA-2, IA-8, IA-9]}
 satisfied contains "identity.issuer" if {
 	known_issuer
-	input.subject.type in {"person", "service", "device"}
+	input.subject.type in ["person", "service", "device"]
 	every cut in input.subject.properties.cut {
-		cut.claim in {"clearance", "community", "role", "export_status"}
+		cut.claim in ["clearance", "community", "role", "export_status"]
 	}
 }
 
@@ -28,7 +28,7 @@ satisfied contains "identity.revoked" if {
 # description: No fact of the bundle asks for a binding yet, so each known answer will do.
 # custom: {id: identity.binding, controls: [IA-2, IA-8, IA-9]}
 satisfied contains "identity.binding" if {
-	input.subject.properties.assurance.binding in {"none", "mtls", "dpop"}
+	input.subject.properties.assurance.binding in ["none", "mtls", "dpop"]
 }
 
 # METADATA

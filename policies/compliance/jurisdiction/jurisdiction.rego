@@ -24,7 +24,7 @@ satisfied contains "jurisdiction.residency" if {
 # title: The data is not processed
 # description: What goes to the client or into an object is not.
 # custom: {id: jurisdiction.processing, controls: [SA-9(5), CM-12]}
-satisfied contains "jurisdiction.processing" if input.action.properties.to.kind in {"client", "object"}
+satisfied contains "jurisdiction.processing" if input.action.properties.to.kind in ["client", "object"]
 
 # METADATA
 # title: The data is processed where its rule allows
@@ -53,7 +53,7 @@ satisfied contains "jurisdiction.legal_control" if {
 # METADATA
 # title: The data does not leave to the client
 # custom: {id: jurisdiction.egress, controls: [AC-20, AC-4]}
-satisfied contains "jurisdiction.egress" if input.action.properties.to.kind in {"object", "enclave"}
+satisfied contains "jurisdiction.egress" if input.action.properties.to.kind in ["object", "enclave"]
 
 # METADATA
 # title: A write lets no data out

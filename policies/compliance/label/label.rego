@@ -103,7 +103,7 @@ _permissive_sets_hold_values(l) if {
 	}
 }
 
-_optional_or_filled(type, _) if type in {"restrictive", "informative"}
+_optional_or_filled(type, _) if type in ["restrictive", "informative"]
 
 _optional_or_filled("permissive", values) if {
 	is_array(values)

@@ -12,8 +12,8 @@ import data.compliance.country
 # title: The subject is no operator
 # description: Tenants and partners answer for their own people.
 satisfied contains id if {
-	input.subject.properties.affiliation.kind in {"tenant", "partner"}
-	some id in {"personnel.eligibility", "personnel.unapproved", "personnel.justification", "personnel.dual_control"}
+	input.subject.properties.affiliation.kind in ["tenant", "partner"]
+	some id in ["personnel.eligibility", "personnel.unapproved", "personnel.justification", "personnel.dual_control"]
 }
 
 # METADATA

@@ -81,7 +81,7 @@ _national(rule) if {
 _tests_somebody(l, name) if {
 	some tag in scheme.facts(l)
 	tag.id == name
-	some attribute in {"affiliations", "nationalities"}
+	some attribute in ["affiliations", "nationalities"]
 	is_array(tag[attribute])
 }
 

@@ -110,7 +110,7 @@ grants := [grant |
 # METADATA
 # title: The verb may come from membership alone
 # description: Relabelling and administration need a role.
-not_for_roles_only if input.action.name in {"read", "list", "create", "update", "delete", "execute"}
+not_for_roles_only if input.action.name in ["read", "list", "create", "update", "delete", "execute"]
 
 _covers(grant) if {
 	is_string(input.resource.properties.row)
