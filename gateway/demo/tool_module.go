@@ -48,7 +48,11 @@ func buildModule(ctx context.Context, path string) error {
 	}
 	cmd := exec.CommandContext(ctx, "go", "build", "-C", dir, "-trimpath", "-ldflags=-s -w", "-o", path, "main.go")
 	cmd.Env = append(os.Environ(), "GOOS=wasip1", "GOARCH=wasm", "CGO_ENABLED=0", "GOFLAGS=", "GOWORK=off")
-	if out, err := cmd.CombinedOutput(); err != nil {
+	out, err := cmd.CombinedOutput()
+	if ctx.Err() != nil {
+		return environment("building the module of the demo's jobs: %w", ctx.Err())
+	}
+	if err != nil {
 		return environment("building the module of the demo's jobs: %w: %s", err, out)
 	}
 	return nil

@@ -3,37 +3,45 @@ package demo
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 )
 
 // tools are the paths of the real parts that the demo starts, and of the module that its jobs run.
 type tools struct{ envoy, versitygw, module string }
 
-// ensureTools finds them at the same time, since the first time each takes a while.
+// ensureTools finds them at the same time, since the first time each takes a while. What can't be had stops the search for the
+// others, but all that is known to be missing by then is told at once.
 func ensureTools(ctx context.Context, dir string, progress io.Writer) (tools, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	var t tools
-	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() (err error) {
-		t.envoy, err = EnsureEnvoy(ctx, dir, progress)
-		return err
-	})
-	g.Go(func() (err error) {
-		t.versitygw, err = EnsureVersitygw(ctx, dir, progress)
-		return err
-	})
-	g.Go(func() (err error) {
-		t.module, err = EnsureModule(ctx, dir, progress)
-		return err
-	})
-	return t, g.Wait()
+	ensure := []struct {
+		path *string
+		by   func(context.Context, string, io.Writer) (string, error)
+	}{{&t.envoy, EnsureEnvoy}, {&t.versitygw, EnsureVersitygw}, {&t.module, EnsureModule}}
+	errs := make([]error, len(ensure))
+	var wg sync.WaitGroup
+	for i, e := range ensure {
+		wg.Go(func() {
+			if *e.path, errs[i] = e.by(ctx, dir, progress); errs[i] != nil {
+				cancel()
+			}
+		})
+	}
+	wg.Wait()
+	stopped := func(err error) bool { return errors.Is(err, context.Canceled) }
+	if slices.ContainsFunc(errs, func(err error) bool { return err != nil && !stopped(err) }) {
+		errs = slices.DeleteFunc(errs, stopped)
+	}
+	return t, errors.Join(errs...)
 }
 
 // cached returns the file called name in dir. If it is missing, one process makes it: to writes it to a path beside, which becomes

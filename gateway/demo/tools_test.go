@@ -13,6 +13,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 func TestTheToolModulePinsTheVersionThatTheDemoNames(t *testing.T) {
@@ -125,4 +127,47 @@ func TestAMachineWithoutGoIsTold(t *testing.T) {
 	t.Setenv("VERSITYGW_BIN", "")
 	_, err := EnsureVersitygw(t.Context(), t.TempDir(), io.Discard)
 	wantEnvironment(t, err, "install Go 1.26 or later")
+}
+
+func TestEverythingThatIsMissingIsToldAtOnce(t *testing.T) {
+	t.Setenv("PATH", "")
+	for _, name := range []string{"ENVOY_BIN", "VERSITYGW_BIN", "MODULE_WASM"} {
+		t.Setenv(name, "")
+	}
+	_, err := ensureTools(t.Context(), t.TempDir(), io.Discard)
+	for _, text := range []string{"ENVOY_BIN", "VERSITYGW_BIN", "MODULE_WASM"} {
+		wantEnvironment(t, err, text)
+	}
+}
+
+func TestAStopWhileToolsAreMadeIsToldAsOne(t *testing.T) {
+	t.Setenv("MODULE_WASM", "")
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err := EnsureModule(ctx, t.TempDir(), io.Discard)
+	wantEnvironment(t, err, "canceled")
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("have %v", err)
+	}
+}
+
+func TestTheModuleIsBuiltOnceAndIsWebAssembly(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it is built with the Go toolchain")
+	}
+	t.Setenv("MODULE_WASM", "")
+	dir := t.TempDir()
+	var progress strings.Builder
+	for range 2 {
+		path, err := EnsureModule(t.Context(), dir, &progress)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if b, err := os.ReadFile(path); err != nil || !strings.HasPrefix(string(b), "\x00asm\x01\x00\x00\x00") {
+			t.Errorf("%s: %v", path, err)
+		}
+	}
+	if diff := cmp.Diff("building the module of the demo's jobs: once, some seconds\n", progress.String()); diff != "" {
+		t.Errorf("(-want +have):\n%s", diff)
+	}
 }

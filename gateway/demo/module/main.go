@@ -9,23 +9,24 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 )
 
 func main() {
-	if err := report(os.Args[1:]); err != nil {
+	if err := report("/", os.Args[1:]); err != nil {
 		os.Exit(1) // who asks for the job's state may not learn more
 	}
 }
 
-// report reads the inputs among paths and writes what it has counted to the outputs.
-func report(paths []string) error {
+// report reads the inputs among paths, which are under root, and writes what it has counted to the outputs.
+func report(root string, paths []string) error {
 	var text strings.Builder
 	for _, path := range paths {
 		if !strings.HasPrefix(path, "/in/") {
 			continue
 		}
-		data, err := os.ReadFile(path)
+		data, err := os.ReadFile(filepath.Join(root, path))
 		if err != nil {
 			return err
 		}
@@ -36,7 +37,7 @@ func report(paths []string) error {
 		if !strings.HasPrefix(path, "/out/") {
 			continue
 		}
-		if err := os.WriteFile(path, []byte(text.String()), 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(root, path), []byte(text.String()), 0o600); err != nil {
 			return err
 		}
 	}
