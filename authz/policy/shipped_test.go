@@ -131,20 +131,25 @@ func TestTheShippedPoliciesDecide(t *testing.T) {
 
 // BenchmarkDecide is one decision of the shipped policies over the demo world, from Go values to the outcome.
 func BenchmarkDecide(b *testing.B) {
-	bundle, err := policy.Load(shipped(b))
-	if err != nil {
-		b.Fatal(err)
-	}
-	e, err := policy.New(b.Context(), bundle, policy.Config{Timeout: time.Minute})
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer e.Close()
-	sam, accesses := usaPerson("sam", "UNCLASSIFIED", "CONFIDENTIAL", "SECRET"), []authz.Access{plans("s3://us-defense-plans/welcome.txt")}
-	for b.Loop() {
-		got, err := e.Decide(b.Context(), sam, demoContext(), accesses)
-		if err != nil || !got[0].Decision.Allow {
-			b.Fatalf("%+v, %v", got, err)
-		}
+	_, wasm, topdown := both(b, shipped(b))
+	accesses := []authz.Access{plans("s3://us-defense-plans/welcome.txt")}
+	for _, row := range []struct {
+		name   string
+		engine *policy.Engine
+		who    authz.Subject
+	}{
+		{"wasm/allow", wasm, usaPerson("sam", "UNCLASSIFIED", "CONFIDENTIAL", "SECRET")},
+		{"wasm/deny", wasm, usaPerson("uma", "UNCLASSIFIED", "CONFIDENTIAL")},
+		{"topdown/allow", topdown, usaPerson("sam", "UNCLASSIFIED", "CONFIDENTIAL", "SECRET")},
+		{"topdown/deny", topdown, usaPerson("uma", "UNCLASSIFIED", "CONFIDENTIAL")},
+	} {
+		b.Run(row.name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := row.engine.Decide(b.Context(), row.who, demoContext(), accesses); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }

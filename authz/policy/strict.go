@@ -30,7 +30,7 @@ var unfailing = words(`eq equal assign neq lt lte gt gte internal.member_2 inter
 // fast builtins are the same in Wasm and Go for all values for which Wasm's has a value, of minus for sets: of numbers, the two round
 // differently.
 var fast = words(`count union intersection and or minus set_diff array.concat array.slice object.get object.keys
-	startswith endswith contains`)
+	startswith endswith contains graph.reachable`)
 
 func words(text string) map[string]bool {
 	set := map[string]bool{}
