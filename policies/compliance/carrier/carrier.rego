@@ -75,6 +75,7 @@ agreed if {
 _agreed(l, cell) if count(_carriers(l, cell)) > 0
 
 _agreed(l, cell) if {
+	is_array(l.alternatives)
 	rows := [row | some v in access.variants(l); some row in _rows(v); some c in cell; c.scheme == row.clearance[0]]
 	count(rows) == 0
 }

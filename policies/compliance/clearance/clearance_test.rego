@@ -47,6 +47,10 @@ test_deny_no_clearance_as_missing if {
 	}
 }
 
+test_unknown_alternatives_need_an_unknown_agreement if {
+	"agreement.absent" in fixture.decide([fixture.resource(["labels", 0, "alternatives"], null)], []).unproven
+}
+
 test_deny_a_clearance_of_a_third_nation_as_missing if {
 	fixture.decide([fixture.subject(["clearances", 0, "scheme"], "BBB")], []).reasons == {"clearance.missing"}
 }
