@@ -61,6 +61,23 @@ _equivalence(use) := fixture.set_to(["acme", "agreements", "equivalences", 0], {
 	"labels_to": null,
 })
 
+# The scheme BBB gives a value the same name, and another meaning.
+_dominates_by_name(label, categories) if {
+	row := json.patch(_equivalence("marking"), [fixture.set_to(["value", "categories"], categories)])
+	dominance.dominates("acme", json.patch(_foreign, [fixture.set_to(["categories"], {"comp": ["X"]}), fixture.set_to(["handling"], ["CARE"])]), label) with data.schemes as fixture.world.schemes
+		with data.tenants as json.patch(fixture.world.tenants, [row])
+		with input as fixture.valid
+}
+
+test_a_value_is_translated_only_where_the_row_lists_it if {
+	comp := fixture.changed({"categories": {"comp": ["X"]}, "handling": []})
+	_dominates_by_name(comp, {"comp": ["X"]})
+	not _dominates_by_name(comp, {})
+	not _dominates_by_name(comp, {"comp": ["Y"]})
+	not _dominates_by_name(fixture.changed({"categories": {}}), {}) # CARE
+	_dominates_by_name(fixture.changed({"categories": {"note": ["N"]}, "handling": []}), {}) # informative
+}
+
 _foreign_dominates(use) if {
 	dominance.dominates("acme", _foreign, _plain) with data.schemes as fixture.world.schemes
 		with data.tenants as json.patch(fixture.world.tenants, [_equivalence(use)])

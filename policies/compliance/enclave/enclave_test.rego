@@ -50,13 +50,23 @@ _equivalence(use) := fixture.set_to(["tenants", "acme", "agreements", "equivalen
 	"agreement": "ab",
 	"label": ["AAA", "MID"],
 	"clearance": ["BBB", "ONE"],
+	"categories": {"comp": ["X"], "team": ["RED", "BLUE"]},
 	"labels_from": fixture.label.created,
 	"labels_to": null,
 })
 
+_untagged := fixture.resource(["labels", 0, "handling"], [])
+
 test_a_ceiling_of_another_scheme_holds_only_by_an_equivalence_for_ceilings if {
 	foreign := fixture.set_to(["enclaves", "e1", "ceiling"], [_foreign])
-	fixture.decide([], [foreign]) == _ceiling
-	fixture.decide([], [foreign, _equivalence("clearance")]) == _ceiling
-	fixture.decide([], [foreign, _equivalence("ceiling")]) == fixture.allow
+	fixture.decide([_untagged], [foreign]) == _ceiling
+	fixture.decide([_untagged], [foreign, _equivalence("clearance")]) == _ceiling
+	fixture.decide([_untagged], [foreign, _equivalence("ceiling")]) == fixture.allow
+}
+
+test_a_tag_of_another_scheme_is_not_the_one_of_the_same_name if {
+	foreign := fixture.set_to(["enclaves", "e1", "ceiling"], [_foreign])
+	unlisted := fixture.remove(["tenants", "acme", "agreements", "equivalences", 1, "categories"])
+	fixture.decide([_untagged], [foreign, _equivalence("ceiling"), unlisted]) == _ceiling
+	fixture.decide([], [foreign, _equivalence("ceiling")]) == _ceiling # CARE
 }

@@ -32,14 +32,34 @@ in_force(tenant, rows) := [row |
 
 # METADATA
 # title: As which levels a scheme knows a label
-# description: Its own labels as themselves, others by the tenant's rows for the use.
+# description: |
+#   Its own labels as themselves, others by the tenant's rows for the use. A value on the label is there only what the row lists,
+#   never what happens to have the same name; a row can list no nation and handling tags.
 known_as(_, _, l, scheme) := [l.level] if l.scheme == scheme
 
 known_as(tenant, use, l, scheme) := [row.clearance[1] |
 	some row in in_force(tenant, dated(tenant, use, l))
 	row.clearance[0] == scheme
+	_lists(object.get(row, "categories", {}), l)
 ] if {
 	l.scheme != scheme
+	l.nation == []
+	l.handling == []
+}
+
+_lists(listed, l) if {
+	every name, values in l.categories {
+		_listed_or_informative(data.schemes[l.scheme].tag_sets[name].type, values, object.get(listed, name, []))
+	}
+}
+
+_listed_or_informative("informative", _, _)
+
+_listed_or_informative(type, values, listed) if {
+	type in {"restrictive", "permissive"}
+	every value in values {
+		value in listed
+	}
 }
 
 _open_or_after(null, _)

@@ -3,6 +3,8 @@
 # description: The issuer is known and may say who the subject is, and the subject is not revoked.
 package compliance.identity
 
+import data.compliance.access
+
 # METADATA
 # title: The issuer is known and nothing of who the subject is was cut
 # custom: {id: identity.issuer, controls: [IA-2, IA-8, IA-9]}
@@ -24,11 +26,27 @@ satisfied contains "identity.revoked" if {
 }
 
 # METADATA
-# title: It is known whether the token is bound to its sender
-# description: No fact of the bundle asks for a binding yet, so each known answer will do.
+# title: The sender has proven that the token is his
+# custom: {id: identity.binding, controls: [IA-2, IA-8, IA-9]}
+satisfied contains "identity.binding" if input.subject.properties.assurance.binding in ["mtls", "dpop"]
+
+# METADATA
+# title: The token is not bound to its sender, and the owner asks for that at none of the levels
 # custom: {id: identity.binding, controls: [IA-2, IA-8, IA-9]}
 satisfied contains "identity.binding" if {
-	input.subject.properties.assurance.binding in ["none", "mtls", "dpop"]
+	input.subject.properties.assurance.binding == "none"
+	count(_bound_only) == 0
+}
+
+_bound_only contains label if {
+	some label in access.labels
+	label.level in access.owner.tenant.binding[label.scheme]
+}
+
+_bound_only contains alternative if {
+	some label in access.labels
+	some alternative in label.alternatives
+	alternative.level in access.owner.tenant.binding[alternative.scheme]
 }
 
 # METADATA

@@ -47,6 +47,30 @@ test_deny_an_unknown_binding if {
 	fixture.decide([fixture.remove(["subject", "properties", "assurance"])], []) == denied
 }
 
+test_deny_a_token_that_anybody_can_send_where_the_owner_wants_it_bound if {
+	denied := fixture.deny({"identity.binding"}, set())
+	every levels in [["MID"], ["LOW", "MID"]] {
+		wants := [fixture.set_to(["tenants", "acme", "tenant", "binding"], {"AAA": levels})]
+		fixture.decide([], wants) == denied
+		every binding in ["mtls", "dpop"] {
+			fixture.decide([fixture.subject(["assurance", "binding"], binding)], wants) == fixture.allow
+		}
+		fixture.decide([fixture.subject(["assurance", "binding"], null)], wants) == denied
+	}
+}
+
+test_deny_it_also_where_an_alternative_of_the_label_says_so if {
+	wants := [fixture.set_to(["tenants", "acme", "tenant", "binding"], {"BBB": ["MID"]})]
+	label := object.union(fixture.label, {"alternatives": [object.union(fixture.label, {"scheme": "BBB"})]})
+	"identity.binding" in fixture.decide([fixture.resource(["labels"], [label])], wants).reasons
+}
+
+test_allow_a_token_that_anybody_can_send_below_the_levels_that_want_it_bound if {
+	every binding in [{}, {"AAA": []}, {"AAA": ["LOW"]}, {"BBB": ["MID"]}] {
+		fixture.decide([], [fixture.set_to(["tenants", "acme", "tenant", "binding"], binding)]) == fixture.allow
+	}
+}
+
 test_identity_stands_before_tenant_and_personnel if {
 	decision := fixture.decide(
 		[
