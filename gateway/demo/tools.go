@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -37,11 +36,17 @@ func ensureTools(ctx context.Context, dir string, progress io.Writer) (tools, er
 		})
 	}
 	wg.Wait()
-	stopped := func(err error) bool { return errors.Is(err, context.Canceled) }
-	if slices.ContainsFunc(errs, func(err error) bool { return err != nil && !stopped(err) }) {
-		errs = slices.DeleteFunc(errs, stopped)
+	var missing error
+	for _, err := range errs {
+		switch {
+		case err == nil || missing != nil && errors.Is(err, context.Canceled): // stopped for the sake of another
+		case missing == nil || errors.Is(missing, context.Canceled):
+			missing = err
+		default:
+			missing = environment("%w; %w", missing, err)
+		}
 	}
-	return t, errors.Join(errs...)
+	return t, missing
 }
 
 // cached returns the file called name in dir. If it is missing, one process makes it: to writes it to a path beside, which becomes
