@@ -13,6 +13,7 @@ const (
 	IdentityIssuer  Reason = "identity.issuer"
 	IdentityExpired Reason = "identity.expired"
 	IdentityRevoked Reason = "identity.revoked"
+	IdentityBinding Reason = "identity.binding"
 
 	FreshnessRevocation Reason = "freshness.revocation"
 

@@ -6,6 +6,7 @@ import "time"
 type Request struct {
 	ID         string            // Envoy's x-request-id
 	Method     string            // upper case
+	Scheme     string            // http or https, as the client spoke to Envoy
 	Host       string            // :authority as sent
 	Path       string            // raw path without the query
 	Query      string            // raw query without "?"

@@ -21,7 +21,7 @@ type policy struct {
 // ownReasons are those that the gateway itself gives, and so before any bundle is in force.
 var ownReasons = []authz.Reason{
 	authz.IdentityMissing, authz.IdentityInvalid, authz.IdentityIssuer, authz.IdentityExpired, authz.IdentityRevoked,
-	authz.FreshnessRevocation,
+	authz.IdentityBinding, authz.FreshnessRevocation,
 	authz.RequestAmbiguous, authz.RequestUnsupported, authz.ObligationUnsupported,
 	authz.SystemInternal, authz.SystemPolicyError, authz.SystemAuditUnavailable, authz.SystemGrantUnavailable,
 	authz.SystemTimeout, authz.SystemOverloaded,

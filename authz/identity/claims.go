@@ -17,6 +17,7 @@ type registered struct {
 	exp, iat int64
 	nbf      int64 // 0 if absent
 	jti      string
+	cnf      confirmation
 }
 
 // claims are those that become the subject, as claimed. Its JSON is what a record keeps as evidence: the cut can be made again
@@ -64,6 +65,12 @@ func readRegistered(o map[string]any) (registered, error) {
 	}
 	if v, ok := o["jti"]; ok {
 		c.jti = r.text(v, "jti")
+	}
+	c.cnf = readConfirmation(&r, o)
+	for _, name := range []string{"act", "may_act"} { // whose authority would it be? (RFC 8693)
+		if _, ok := o[name]; ok {
+			r.fail(name, "none: delegation is not supported")
+		}
 	}
 	return c, r.err
 }

@@ -14,6 +14,7 @@ func TestExactlyOneCredential(t *testing.T) {
 	w := newWorld(t)
 	sam, uma := w.token("sam"), w.token("sam", map[string]any{"sub": "uma"})
 	auth := func(v string) authz.HeaderField { return authz.HeaderField{Name: "authorization", Value: v} }
+	proof := func(v string) authz.HeaderField { return authz.HeaderField{Name: "dpop", Value: v} }
 	session := func(v string) authz.HeaderField { return authz.HeaderField{Name: "x-amz-security-token", Value: v} }
 	for _, c := range []struct {
 		name    string
@@ -40,7 +41,12 @@ func TestExactlyOneCredential(t *testing.T) {
 		{"a Bearer token joined to an AWS4 Authorization", authz.Headers{auth(sigV4 + ", Bearer " + uma), session(sam)}, authz.RequestAmbiguous},
 		{"an AWS4 Authorization with two signatures", authz.Headers{auth(sigV4 + ", Signature=00"), session(sam)}, authz.RequestAmbiguous},
 		{"an AWS4 Authorization without its members", authz.Headers{auth("AWS4-HMAC-SHA256"), session(sam)}, authz.RequestAmbiguous},
-		{"DPoP", authz.Headers{auth("DPoP " + sam)}, authz.IdentityInvalid},
+		{"a token that is bound to no key, as DPoP", authz.Headers{auth("DPoP " + sam)}, authz.IdentityBinding},
+		{"DPoP and nothing", authz.Headers{auth("DPoP ")}, authz.IdentityMissing},
+		{"a DPoP proof beside a Bearer token", authz.Headers{auth("Bearer " + sam), proof("x")}, authz.RequestAmbiguous},
+		{"a DPoP proof beside a session token", authz.Headers{auth(sigV4), session(sam), proof("x")}, authz.RequestAmbiguous},
+		{"two DPoP proofs", authz.Headers{auth("DPoP " + sam), proof("x"), proof("x")}, authz.RequestAmbiguous},
+		{"a DPoP proof alone", authz.Headers{proof("x")}, authz.IdentityMissing},
 		{"Basic", authz.Headers{auth("Basic c2FtOnNhbQ==")}, authz.IdentityInvalid},
 		{"SigV2", authz.Headers{auth("AWS any:c2ln")}, authz.IdentityInvalid},
 		{"SigV4A beside a session token", authz.Headers{auth("AWS4-ECDSA-P256-SHA256 Credential=any"), session(sam)}, authz.RequestAmbiguous},

@@ -1,6 +1,10 @@
 package identity
 
-import "strconv"
+import (
+	"crypto/sha256"
+	"strconv"
+	"time"
+)
 
 // FrontEnd is what the form check makes of a token: the payload that a signature must turn out to cover, and the header's members.
 func FrontEnd(compact string) (payload []byte, header [3]string, err error) {
@@ -77,4 +81,36 @@ func (d *Denials) Look() { d.look() }
 func ReadsDenial(line []byte) bool {
 	d := &denials{list: newRevocations()}
 	return d.add(line) == nil
+}
+
+// ForgetsProof reports whether a proof that was first used start after the memory of proofs began is forgotten later after that.
+func ForgetsProof(start, later time.Duration) bool {
+	var p proofs
+	began := time.Unix(0, 0)
+	p.first([32]byte{1}, began)
+	p.first([32]byte{2}, began.Add(start))
+	for d := time.Duration(0); d < later; d += time.Second {
+		p.first([32]byte{1}, began.Add(start+d))
+	}
+	fresh, _ := p.first([32]byte{2}, began.Add(start+later))
+	return fresh
+}
+
+// FloodProofs uses n proofs at once.
+func FloodProofs(n int) (kept, refused int) {
+	var p proofs
+	for i := range n {
+		if _, room := p.first(sha256.Sum256([]byte(strconv.Itoa(i))), time.Unix(0, 0)); room {
+			kept++
+		} else {
+			refused++
+		}
+	}
+	return kept, refused
+}
+
+// ReadProof is the form check of DPoP proofs.
+func ReadProof(s string) (jti, method, url, thumbprint string, ok bool) {
+	p, err := parseProof(s)
+	return p.jti, p.method, p.url, p.thumbprint, err == nil
 }

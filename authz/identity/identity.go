@@ -9,8 +9,7 @@
 // A kid means something only within its issuer. Errors never hold a token or the value of a claim, other than kid and iss.
 // What is remembered of a token is what does not depend on the time or on the request; the rest is asked anew each time.
 //
-// Non-goals: nothing is decided here (a cut is reported, policy denies), no token is issued, and a token that is
-// bound to its sender (DPoP, mTLS) is treated as the bearer token that it then is: Binding says "none".
+// Non-goals: nothing is decided here (a cut is reported, policy denies), and no token is issued.
 package identity
 
 import (

@@ -1,6 +1,7 @@
 package identity
 
 import (
+	"bytes"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
@@ -10,7 +11,9 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/lestrrat-go/jwx/v2/jwa"
 	"github.com/lestrrat-go/jwx/v2/jwk"
+	"github.com/lestrrat-go/jwx/v2/jws"
 )
 
 const (
@@ -75,31 +78,55 @@ func parseKey(raw []byte, algorithms []string) (kid string, k key, err error) {
 	if !validKeyID(kid) {
 		return kid, key{}, errors.New("kid: want 1 to 128 printable ASCII characters")
 	}
+	k, _, err = parsePublic(o, raw, algorithms)
+	return kid, k, err
+}
+
+// parsePublic reads one public key of a JWK, o, whose JSON is raw. It also returns the key's thumbprint (RFC 7638).
+func parsePublic(o map[string]any, raw []byte, algorithms []string) (k key, thumb string, err error) {
 	for _, p := range private {
 		if _, ok := o[p]; ok {
-			return kid, key{}, fmt.Errorf("holds the private member %s", p)
+			return key{}, "", fmt.Errorf("holds the private member %s", p)
 		}
 	}
 	if use, ok := o["use"]; ok && use != "sig" {
-		return kid, key{}, errors.New("use is not sig")
+		return key{}, "", errors.New("use is not sig")
 	}
 	if ops, ok := o["key_ops"]; ok {
 		if l, _ := ops.([]any); !slices.Contains(l, any("verify")) {
-			return kid, key{}, errors.New("key_ops has no verify")
+			return key{}, "", errors.New("key_ops has no verify")
 		}
 	}
-	k.alg, err = keyAlgorithm(o, algorithms)
-	if err != nil {
-		return kid, key{}, err
+	if k.alg, err = keyAlgorithm(o, algorithms); err != nil {
+		return key{}, "", err
 	}
 	parsed, err := jwk.ParseKey(raw)
 	if err != nil {
-		return kid, key{}, errors.New("no well-formed key of its kty")
+		return key{}, "", errors.New("no well-formed key of its kty")
 	}
 	if err := parsed.Raw(&k.public); err != nil {
-		return kid, key{}, errors.New("no well-formed key of its kty")
+		return key{}, "", errors.New("no well-formed key of its kty")
 	}
-	return kid, k, checkPublic(k)
+	if err := checkPublic(k); err != nil {
+		return key{}, "", err
+	}
+	sum, err := parsed.Thumbprint(crypto.SHA256)
+	if err != nil {
+		return key{}, "", errors.New("no thumbprint")
+	}
+	return k, thumbprint(sum), nil
+}
+
+// signedBy proves that k has signed t.
+func (t token) signedBy(k key) error {
+	payload, err := jws.Verify([]byte(t.compact), jws.WithKey(jwa.SignatureAlgorithm(k.alg), k.public), jws.WithCompact())
+	if err != nil {
+		return errors.New("signature does not hold")
+	}
+	if !bytes.Equal(payload, t.payload) {
+		return errors.New("signature is over something else")
+	}
+	return nil
 }
 
 // keyAlgorithm returns the algorithm that the issuer lists and the key's kty and crv fit. A key without alg gets it only if there

@@ -184,6 +184,7 @@ type keySet struct {
 	stop       context.CancelFunc
 	wanted     chan struct{} // of one: somebody asked for a kid that is not there
 	slots      slots
+	proofs     proofs
 
 	good    atomic.Pointer[fetched]
 	failure atomic.Pointer[failure] // why there are no keys; of no meaning while there are

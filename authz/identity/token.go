@@ -23,21 +23,9 @@ type token struct {
 // and header members that carry a key, point to one, or change how the rest is read (jwk, jku, x5u, x5c, crit, b64, zip) have all
 // let forged tokens pass elsewhere, so the header is alg, typ and kid and nothing else.
 func parseToken(s string) (token, error) {
-	if len(s) > maxToken {
-		return token{}, fmt.Errorf("longer than %d bytes", maxToken)
-	}
-	parts := strings.Split(s, ".")
-	if len(parts) != 3 {
-		return token{}, errors.New("not a compact JWS of three parts")
-	}
-	var raw [3][]byte
-	for i, p := range parts {
-		b, err := base64.RawURLEncoding.Strict().DecodeString(p)
-		// Go's decoder skips line breaks also when strict, so only the way back proves that the spelling is the one.
-		if err != nil || len(b) == 0 || base64.RawURLEncoding.EncodeToString(b) != p {
-			return token{}, fmt.Errorf("part %d is not canonical base64url", i+1)
-		}
-		raw[i] = b
+	raw, err := parseCompact(s)
+	if err != nil {
+		return token{}, err
 	}
 	header, err := parseObject(raw[0])
 	if err != nil {
@@ -60,6 +48,26 @@ func parseToken(s string) (token, error) {
 		return token{}, r.err
 	}
 	return t, nil
+}
+
+// parseCompact returns header, payload and signature of a compact JWS in its one spelling.
+func parseCompact(s string) (raw [3][]byte, err error) {
+	if len(s) > maxToken {
+		return raw, fmt.Errorf("longer than %d bytes", maxToken)
+	}
+	parts := strings.Split(s, ".")
+	if len(parts) != 3 {
+		return raw, errors.New("not a compact JWS of three parts")
+	}
+	for i, p := range parts {
+		b, err := base64.RawURLEncoding.Strict().DecodeString(p)
+		// Go's decoder skips line breaks also when strict, so only the way back proves that the spelling is the one.
+		if err != nil || len(b) == 0 || base64.RawURLEncoding.EncodeToString(b) != p {
+			return raw, fmt.Errorf("part %d is not canonical base64url", i+1)
+		}
+		raw[i] = b
+	}
+	return raw, nil
 }
 
 // signed is what the signature is over. It names the token in the log where there is no jti: of one ECDSA signature anybody can

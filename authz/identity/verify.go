@@ -1,7 +1,6 @@
 package identity
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -9,9 +8,6 @@ import (
 	"fmt"
 	"slices"
 	"time"
-
-	"github.com/lestrrat-go/jwx/v2/jwa"
-	"github.com/lestrrat-go/jwx/v2/jws"
 
 	"github.com/sallyport-dev/sallyport/authz"
 )
@@ -28,11 +24,11 @@ type verified struct {
 	kid        string
 	reg        registered
 	authTime   int64         // 0 if absent
-	subject    authz.Subject // cut to the grant; AgeSeconds is nil
+	subject    authz.Subject // cut to the grant, without AgeSeconds and Binding
 }
 
 // Verify returns who asks. Its error is an *authz.Refusal: identity.missing, identity.invalid, identity.issuer, identity.expired,
-// identity.revoked, freshness.revocation, request.ambiguous or system.overloaded. An issuer without current keys is identity.invalid: nothing says that the token is its.
+// identity.revoked, identity.binding, freshness.revocation, request.ambiguous or system.overloaded. An issuer without current keys is identity.invalid: nothing says that the token is its.
 //
 // The subject shares lists with that of other requests with the same token, so it must not be changed.
 func (v *Verifier) Verify(ctx context.Context, req authz.Request) (authz.Subject, error) {
@@ -42,14 +38,14 @@ func (v *Verifier) Verify(ctx context.Context, req authz.Request) (authz.Subject
 	if ctx.Err() != nil {
 		return authz.Subject{}, authz.Refuse(authz.SystemTimeout, "no time left to verify the token")
 	}
-	compact, refusal := credential(req.Headers)
+	c, refusal := credential(req.Headers)
 	if refusal != nil {
 		return authz.Subject{}, refusal
 	}
 	now := v.now()
-	t, ok := v.recall(compact, now)
+	t, ok := v.recall(c.token, now)
 	if !ok {
-		if t, refusal = v.prove(ctx, compact, now); refusal != nil {
+		if t, refusal = v.prove(ctx, c.token, now); refusal != nil {
 			return authz.Subject{}, refusal
 		}
 	}
@@ -60,9 +56,13 @@ func (v *Verifier) Verify(ctx context.Context, req authz.Request) (authz.Subject
 		return authz.Subject{}, refusal
 	}
 	if !ok {
-		v.memory.put(compact, t)
+		v.memory.put(c.token, t)
 	}
-	return t.asOf(now), nil
+	binding, refusal := t.bound(ctx, req, c, now)
+	if refusal != nil {
+		return authz.Subject{}, refusal
+	}
+	return t.asOf(now, binding), nil
 }
 
 // recall returns what is remembered of a token, unless its issuer's keys have changed since or are too old to count.
@@ -143,18 +143,6 @@ func (i *issuer) key(t token) (key, uint64, error) {
 	return k, generation, err
 }
 
-// signedBy proves that k has signed t.
-func (t token) signedBy(k key) error {
-	payload, err := jws.Verify([]byte(t.compact), jws.WithKey(jwa.SignatureAlgorithm(k.alg), k.public), jws.WithCompact())
-	if err != nil {
-		return errors.New("signature does not hold")
-	}
-	if !bytes.Equal(payload, t.payload) {
-		return errors.New("signature is over something else")
-	}
-	return nil
-}
-
 // sane holds audience and lifetime, which time does not change.
 func (v *Verifier) sane(i *issuer, r registered) error {
 	switch {
@@ -202,15 +190,15 @@ func (v *Verifier) standing(t *verified) *authz.Refusal {
 	return authz.Refuse(authz.IdentityRevoked, t.issuer.names(t.kid)+why)
 }
 
-// asOf returns the subject with what depends on the time.
-func (t *verified) asOf(now time.Time) authz.Subject {
+// asOf returns the subject with what depends on the time and on the request.
+func (t *verified) asOf(now time.Time, binding string) authz.Subject {
 	since := t.reg.iat
 	if t.authTime != 0 {
 		since = t.authTime
 	}
 	age := max(now.Unix()-since, 0)
 	s := t.subject
-	s.Properties.Assurance.AgeSeconds = &age
+	s.Properties.Assurance.AgeSeconds, s.Properties.Assurance.Binding = &age, binding
 	return s
 }
 
@@ -233,7 +221,7 @@ func (v *Verifier) subject(i *issuer, t token, r registered, c claims) authz.Sub
 			Clearances:        cut.clearances(c.Clearances, date(r.iat), date(r.exp)),
 			Session:           authz.Session{HighWater: c.HighWater},
 			Via:               []authz.Via{},
-			Assurance:         authz.Assurance{ACR: c.ACR, AMR: c.AMR, Binding: "none"},
+			Assurance:         authz.Assurance{ACR: c.ACR, AMR: c.AMR},
 		},
 		Evidence: authz.Evidence{
 			Issuer: t.iss, KeyID: t.kid, TokenDigest: digest(t, r),

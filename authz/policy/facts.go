@@ -56,6 +56,7 @@ type (
 	tenant struct {
 		Nation   string
 		Services map[string]map[string][]string
+		Binding  map[string][]string
 	}
 	label struct {
 		Scheme, Level    string

@@ -22,6 +22,16 @@ func (f *facts) checkTenant(t tenantFacts) {
 			}
 		}
 	}
+	f.checkBinding(t)
+}
+
+// checkBinding refuses a level that no scheme has: of a misspelt one, nobody's token would have to be bound.
+func (f *facts) checkBinding(t tenantFacts) {
+	for scheme, levels := range t.tenant.Binding {
+		for _, level := range levels {
+			f.checkLevel(t.part.docs["tenant"], scheme, level, "binding", scheme)
+		}
+	}
 }
 
 // owner returns the tenant that owns a bucket or queue: the one with the longest id that is the name or its beginning before "-".

@@ -33,6 +33,7 @@ func Parse(in *authv3.CheckRequest, now time.Time) authz.Request {
 	path, query, _ := strings.Cut(http.GetPath(), "?")
 	req := authz.Request{
 		Method:     http.GetMethod(),
+		Scheme:     http.GetScheme(),
 		Host:       http.GetHost(),
 		Path:       path,
 		Query:      query,

@@ -42,7 +42,7 @@ func checkOf(r *authv3.AttributeContext_HttpRequest) *authv3.CheckRequest {
 
 func TestParseReadsWhatEnvoySends(t *testing.T) {
 	want := authz.Request{
-		ID: "r1", Method: "GET", Host: "storage.sallyport.test", Path: "/nz-fire-maps/a", Query: "x=1",
+		ID: "r1", Method: "GET", Scheme: "http", Host: "storage.sallyport.test", Path: "/nz-fire-maps/a", Query: "x=1",
 		Headers: authz.Headers{
 			{Name: "authorization", Value: "Bearer t"}, {Name: "x-amz-meta-a", Value: "caf\xe9"},
 			{Name: "x-amz-meta-a", Value: ""}, {Name: "x-request-id", Value: "r1"},

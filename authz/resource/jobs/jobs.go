@@ -106,7 +106,7 @@ func upstream(req authz.Request) authz.Upstream {
 func removed(headers authz.Headers) []string {
 	names := []string{"authorization", "x-amz-security-token"}
 	for _, h := range headers {
-		if strings.HasPrefix(h.Name, "x-sallyport-") {
+		if h.Name == "dpop" || strings.HasPrefix(h.Name, "x-sallyport-") {
 			names = append(names, h.Name)
 		}
 	}

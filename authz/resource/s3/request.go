@@ -109,7 +109,7 @@ func signedHeaders(headers authz.Headers, op *operation) ([]authz.HeaderField, e
 func removed(headers authz.Headers) []string {
 	names := []string{"x-amz-security-token"}
 	for _, h := range headers {
-		if strings.HasPrefix(h.Name, "x-sallyport-") {
+		if h.Name == "dpop" || strings.HasPrefix(h.Name, "x-sallyport-") {
 			names = append(names, h.Name)
 		}
 	}
