@@ -8,6 +8,7 @@ var (
 	ParseLine   = parseLine
 	AppendLine  = appendLine
 	ParseRecord = parseRecord
+	QuickRecord = quickRecord
 	SourceKey   = sourceKey
 )
 

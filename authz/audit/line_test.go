@@ -2,6 +2,7 @@ package audit_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"strings"
 	"testing"
 
@@ -36,8 +37,18 @@ func FuzzRecord(f *testing.F) {
 	f.Add([]byte(minimal + `,"part":[1,2],"accesses":[{"input":{"a":"\\\""}}]`))
 	f.Add([]byte(`"a":{"b":[1,{"c":"}"}]},"a":1`))
 	f.Fuzz(func(t *testing.T, members []byte) {
-		if r, err := audit.ParseRecord(members); err == nil && (r.DecisionID == "" || r.Time.IsZero() || r.Allow && r.Subject == nil) {
+		r, err := audit.ParseRecord(members)
+		if err == nil && (r.DecisionID == "" || r.Time.IsZero() || r.Allow && r.Subject == nil) {
 			t.Errorf("accepted %q", members)
+		}
+		quick, quickErr := audit.QuickRecord(members)
+		switch {
+		case err == nil && quickErr != nil:
+			t.Errorf("Verify refuses what Read accepts: %q: %v", members, quickErr)
+		case quickErr == nil && !json.Valid([]byte("{"+string(members)+"}")):
+			t.Errorf("Verify accepts what is no JSON: %q", members)
+		case err == nil && (quick.Type != r.Type || quick.Allow != r.Allow || !quick.Time.Equal(r.Time.Time)):
+			t.Errorf("Verify and Read differ about %q", members)
 		}
 	})
 }
@@ -117,6 +128,9 @@ func TestParseRecordRefuses(t *testing.T) {
 		"a value after the object is over": {minimal + `},"a":{`, "invalid character"},
 	} {
 		t.Run(name, func(t *testing.T) {
+			if _, err := audit.QuickRecord([]byte(test.members)); err == nil {
+				t.Error("Verify accepts it")
+			}
 			if _, err := audit.ParseRecord([]byte(test.members)); err == nil || !strings.Contains(err.Error(), test.want) {
 				t.Errorf("error %v, want one with %q", err, test.want)
 			}
