@@ -24,6 +24,7 @@ import (
 var probe = struct {
 	release chan struct{} // what "hang" waits for
 	calls   atomic.Int64  // of "count"
+	flips   atomic.Int64  // of "flip"
 }{release: make(chan struct{})}
 
 func TestMain(m *testing.M) {
@@ -35,6 +36,8 @@ func TestMain(m *testing.M) {
 			<-probe.release
 		case "count":
 			probe.calls.Add(1)
+		case "flip": // true when Wasm asks, since topdown asks after it
+			return iter(ast.BooleanTerm(probe.flips.Add(1)%2 == 1))
 		}
 		return iter(ast.BooleanTerm(true))
 	})
@@ -129,10 +132,11 @@ func TestDecide(t *testing.T) {
 		{"a builtin that panics", `decision := ` + allowed + ` if semver.is_valid("panic")`, denied(authz.SystemPolicyError)},
 		{"a loop without end", "xs := [1, 2, 3, 4, 5, 6, 7, 8, 9]\n\ndecision := " + allowed + " if " + slow, denied(authz.SystemTimeout)},
 	}
-	for _, r := range rows {
-		t.Run(r.name, func(t *testing.T) {
+	for i := range 2 * len(rows) {
+		r, name := rows[i/2], []string{policy.Wasm, policy.Topdown}[i%2]
+		t.Run(r.name+"/"+name, func(t *testing.T) {
 			t.Parallel()
-			e := engine(t, policy.Config{Workers: 1, Timeout: time.Second}, core(r.decides))
+			e := engine(t, policy.Config{Engine: name, Workers: 1, Timeout: 2 * time.Second, Shadow: -1}, core(r.decides))
 			want := []policy.Outcome{{Decision: r.want, Input: input(t, access("s3://acme-plans/x"))}}
 			for range 2 { // the worker lives on
 				got, err := e.Decide(t.Context(), ann, now, []authz.Access{access("s3://acme-plans/x")})
@@ -176,7 +180,7 @@ func TestDecideRefusesWhatItCantJudge(t *testing.T) {
 
 // Not parallel: it holds the probe that hangs.
 func TestAStuckWorkerDelaysNobody(t *testing.T) {
-	e := engine(t, policy.Config{Workers: 1, Timeout: 100 * time.Millisecond},
+	e := engine(t, policy.Config{Workers: 1, Timeout: 500 * time.Millisecond},
 		core("decision := "+allowed+" if not stuck\n\nstuck if {\n\tinput.resource.id == \"hang\"\n\tsemver.is_valid(\"hang\")\n\tfalse\n}"))
 	ask := func(ctx context.Context, ids ...string) []authz.Decision {
 		t.Helper()
@@ -200,9 +204,6 @@ func TestAStuckWorkerDelaysNobody(t *testing.T) {
 	}
 	if d := cmp.Diff([]authz.Decision{permitted, denied(authz.SystemTimeout), denied(authz.SystemTimeout)}, ask(t.Context(), "x", "hang", "y")); d != "" {
 		t.Errorf("the request that is stuck (-want +got):\n%s", d)
-	}
-	if d := cmp.Diff([]authz.Decision{denied(authz.SystemOverloaded)}, ask(t.Context(), "x")); d != "" {
-		t.Errorf("the next request (-want +got):\n%s", d)
 	}
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()

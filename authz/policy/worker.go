@@ -112,30 +112,36 @@ func (e *Engine) Ready() error {
 // Stuck returns how many evaluations went on long after their deadline and have not ended yet.
 func (e *Engine) Stuck() int { return int(e.stuck.Load()) }
 
-// evaluate asks Rego about one input, with the instance in if it can. It returns the instance for the next one. A panic of OPA or of
-// a builtin is a deny like any other error, and the worker lives on.
+// evaluate asks Rego about one input, with the instance in if it can. It returns the instance for the next one.
 func (e *Engine) evaluate(in *instance, input []byte, stop topdown.Cancel) (d authz.Decision, next *instance) {
-	defer func() {
-		if recover() != nil {
-			d, next = deny(authz.SystemPolicyError), nil
-		}
-	}()
 	if stop.Cancelled() {
 		return deny(authz.SystemTimeout), in
 	}
-	var err error
-	if e.program != nil && !e.distrusted.Load() {
-		d, next, err = e.evaluateWasm(in, input, stop)
-	} else {
-		d, err = e.evaluateTopdown(input, stop)
+	if e.program == nil || e.distrusted.Load() {
+		return attempt(stop, func() (authz.Decision, error) { return e.evaluateTopdown(input, stop) }), in
 	}
+	d = attempt(stop, func() (d authz.Decision, err error) {
+		d, next, err = e.evaluateWasm(in, input, stop)
+		return d, err
+	})
+	return d, next
+}
+
+// attempt is the decision of f, or the denial that follows from its error. A panic of OPA or of a builtin is an error too.
+func attempt(stop topdown.Cancel, f func() (authz.Decision, error)) (d authz.Decision) {
+	defer func() {
+		if recover() != nil {
+			d = deny(authz.SystemPolicyError)
+		}
+	}()
+	d, err := f()
 	switch {
 	case err != nil && (topdown.IsCancel(err) || stop.Cancelled() || errors.Is(err, errExhausted)):
-		return deny(authz.SystemTimeout), next
+		return deny(authz.SystemTimeout)
 	case err != nil:
-		return deny(authz.SystemPolicyError), next
+		return deny(authz.SystemPolicyError)
 	}
-	return d, next
+	return d
 }
 
 func (e *Engine) evaluateWasm(in *instance, input []byte, stop topdown.Cancel) (authz.Decision, *instance, error) {
