@@ -30,9 +30,9 @@ type target struct {
 	all          bool   // the server allows everything
 }
 
-// caller asks one question after the other and says whether each was allowed.
+// caller asks one question after the other. refused is what the server says to one that it does not allow, "" if it does.
 type caller struct {
-	ask   func(question) (allowed bool, err error)
+	ask   func(question) (refused string, err error)
 	close func()
 }
 
@@ -63,11 +63,14 @@ func (t target) dial(ctx context.Context, n int) (callers []caller, err error) {
 		conn := conns[i%len(conns)]
 		client := authv3.NewAuthorizationClient(conn)
 		callers = append(callers, caller{
-			ask: func(q question) (bool, error) {
+			ask: func(q question) (string, error) {
 				ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 				defer cancel()
 				answer, err := client.Check(ctx, q.check)
-				return answer.GetOkResponse() != nil && answer.GetStatus().GetCode() == 0, err
+				if answer.GetOkResponse() != nil && answer.GetStatus().GetCode() == 0 {
+					return "", err
+				}
+				return "denied: " + answer.GetDeniedResponse().GetBody(), err
 			},
 			close: func() { conn.Close() }, // more than once, which is an error that says so
 		})
@@ -79,23 +82,27 @@ func (t target) dial(ctx context.Context, n int) (callers []caller, err error) {
 func overHTTP(c net.Conn) caller {
 	r := bufio.NewReader(c)
 	return caller{
-		ask: func(q question) (bool, error) {
+		ask: func(q question) (string, error) {
 			c.SetDeadline(time.Now().Add(answerTimeout))
 			if _, err := c.Write(q.http); err != nil {
-				return false, err
+				return "", err
 			}
 			answer, err := http.ReadResponse(r, nil)
 			if err != nil {
-				return false, err
+				return "", err
 			}
 			defer answer.Body.Close()
-			if _, err := io.Copy(io.Discard, answer.Body); err != nil {
-				return false, err
+			body, err := io.ReadAll(answer.Body)
+			switch {
+			case err != nil:
+				return "", err
+			case answer.StatusCode == http.StatusOK:
+				return "", nil
+			case answer.StatusCode == http.StatusForbidden:
+				return "denied: " + string(body), nil
+			default:
+				return "", errors.New("Envoy says " + answer.Status)
 			}
-			if answer.StatusCode != http.StatusOK && answer.StatusCode != http.StatusForbidden {
-				return false, errors.New("Envoy says " + answer.Status)
-			}
-			return answer.StatusCode == http.StatusOK, nil
 		},
 		close: func() { c.Close() },
 	}
@@ -121,11 +128,16 @@ func load(ctx context.Context, t target, questions []question, inFlight int, las
 	}
 	one := func(c caller, n int) error {
 		q := questions[n%len(questions)]
-		allowed, err := c.ask(q)
-		if err == nil && allowed != (q.allow || t.all) {
-			err = fmt.Errorf("question %d: allowed is %v", n%len(questions), allowed)
+		refused, err := c.ask(q)
+		switch must := q.allow || t.all; {
+		case err != nil:
+			return fmt.Errorf("%s: %w", q.name, err)
+		case must && refused != "":
+			return fmt.Errorf("%s: %s", q.name, refused)
+		case !must && refused == "":
+			return fmt.Errorf("%s: allowed, and must be denied", q.name)
 		}
-		return err
+		return nil
 	}
 	for i := range max(len(callers), len(questions)) { // warm: every connection and every token was there before
 		if err := one(callers[i%len(callers)], i); err != nil {

@@ -14,6 +14,7 @@ const host = "storage.sallyport.test"
 
 // question is one request, as a client sends it to Envoy and as Envoy asks about it.
 type question struct {
+	name  string // who reads what
 	http  []byte // HTTP/1.1
 	check *authv3.CheckRequest
 	allow bool // what must be decided
@@ -53,12 +54,12 @@ func ask(world string, denied bool) ([]question, error) {
 				return nil, err
 			}
 		}
-		questions = append(questions, makeQuestion(t.path, tokens[t.who], t.allow))
+		questions = append(questions, makeQuestion(t.who, t.path, tokens[t.who], t.allow))
 	}
 	return questions, nil
 }
 
-func makeQuestion(path, token string, allow bool) question {
+func makeQuestion(who, path, token string, allow bool) question {
 	sent := [][2]string{
 		{"user-agent", "aws-sdk-go-v2/1.48.0 ua/2.1 os/linux lang/go#1.26 md/GOOS#linux md/GOARCH#amd64 api/s3#1.114.8"},
 		{"accept", "*/*"},
@@ -77,7 +78,7 @@ func makeQuestion(path, token string, allow bool) question {
 		{"x-forwarded-proto", "http"},
 		{"x-request-id", "5b1f4d1e-7f0c-4f26-8a4b-7c4a6f0f2a90"},
 	}
-	q := question{allow: allow}
+	q := question{name: who + " reads " + path, allow: allow}
 	var text strings.Builder
 	fmt.Fprintf(&text, "GET %s HTTP/1.1\r\nhost: %s\r\n", path, host)
 	headers := &corev3.HeaderMap{}
