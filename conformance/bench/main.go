@@ -76,6 +76,7 @@ func bench(ctx context.Context, o options) error {
 	}
 	ended := make(chan error, 1)
 	go func() {
+		defer close(ended) // whoever asks after the error gets nil, and does not wait
 		ended <- demo.Run(ctx, demo.Options{
 			Dir: world, Tour: "none", Out: os.Stderr, Ports: ports,
 			Binary: filepath.Join(o.root, "bin", "sallyport"), ToolsDir: filepath.Join(o.root, ".tools"),
