@@ -37,6 +37,7 @@ dominates(tenant, t, l) if {
 	every v in access.variants(t) {
 		_above(tenant, v, l)
 		_tags_above(v, l)
+		is_string(v.created) # null is less than any text
 		v.created <= l.created
 	}
 }

@@ -37,6 +37,7 @@ test_a_label_does_not_dominate_what_protects_more if {
 	not _dominates({"release": null}, {"release": null, "nation": ["AAAONLY"]})
 	not _dominates({"created": "2025-01-01T00:00:00.000000000Z"}, {})
 	not _dominates({}, {"created": null})
+	not _dominates({"created": null}, {})
 	not _dominates({}, {"categories": {"zone": ["X"]}})
 	not _dominates({"handling": null}, {"handling": []})
 }
