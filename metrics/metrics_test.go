@@ -314,6 +314,7 @@ func TestTheCatalogueAndTheRegistryHaveTheSameSeries(t *testing.T) {
 	m.Decision(record(access("us-defense", "read", "clearance.level")))
 	m.IssuerAges(func() map[string]time.Duration { return map[string]time.Duration{"usa": time.Second} })
 	m.RememberedTokens(func() (hits, misses uint64) { return 1, 1 })
+	m.AuditLogs(func() map[string]metrics.AuditLog { return map[string]metrics.AuditLog{"gateway": {}} })
 	live := map[string]series{}
 	for name, f := range families(t, m) {
 		if strings.HasPrefix(name, "go_") || strings.HasPrefix(name, "process_") {

@@ -287,6 +287,7 @@ type Stat struct {
 	Queued    int           // records that wait now
 	Counted   uint64        // denials that were counted instead of recorded one by one; only in the gateway's log
 	Failed    bool          // a write or flush failed; this log takes nothing until it is opened again
+	Refusing  bool          // it takes no decision now: it has failed, or the disk is down to its reserve
 }
 
 // Stats returns the state of each open log by its name.
@@ -294,6 +295,7 @@ func (l *Logs) Stats() map[string]Stat {
 	all := map[string]Stat{}
 	for _, o := range l.logs() {
 		s := o.state()
+		s.Refusing = o.ready() != nil
 		if o.name == GatewayLog {
 			s.Counted = l.flood.counted()
 		}

@@ -95,6 +95,7 @@ func serve(ctx context.Context, c config.Config, stderr io.Writer) (err error) {
 	m.IssuerAges(keys.Ages)
 	m.RememberedTokens(keys.Remembered)
 	m.Insecure(c.Insecure())
+	m.AuditLogs(func() map[string]metrics.AuditLog { return logStates(logs) })
 	server := gateway.New(gateway.Config{
 		ID: c.ID, Enclaves: c.Enclaves, Keys: keys, Denials: denials, Storage: storage, Services: services, Log: logs, Metrics: m, Logger: logger,
 		Engine: c.Policy.Engine, MaxAccesses: c.Limits.Accesses, DecisionTimeout: c.Limits.DecisionTimeout, Insecure: c.Insecure(),
@@ -121,6 +122,16 @@ func signingKey(c config.Config) (ed25519.PrivateKey, error) {
 		return nil, fail(exitUsage, fmt.Errorf("audit.signing_key: %s: %w", c.Audit.SigningKey, err))
 	}
 	return key, nil
+}
+
+// logStates is what a scrape is told of the decision logs.
+func logStates(logs *audit.Logs) map[string]metrics.AuditLog {
+	states := map[string]metrics.AuditLog{}
+	for name, s := range logs.Stats() {
+		states[name] = metrics.AuditLog{Failed: s.Failed, Refusing: s.Refusing, Queued: s.Queued, Unsigned: s.Lines - min(s.Lines, s.Signed),
+			Flush: s.LastFlush, Counted: s.Counted}
+	}
+	return states
 }
 
 func newLogger(c config.Config, w io.Writer) *slog.Logger {
