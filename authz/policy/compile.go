@@ -53,6 +53,9 @@ func (b *Bundle) compile(tests bool) (*ast.Compiler, error) {
 		return nil, r.err(b.dir)
 	}
 	checkDataRefs(c, &r)
+	if !tests {
+		lintOrder(c, &r)
+	}
 	return c, r.err(b.dir)
 }
 

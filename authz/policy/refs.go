@@ -36,6 +36,11 @@ func checkDataRefs(c *ast.Compiler, r *report) {
 // original returns ref with the names that its author gave the variables.
 func original(c *ast.Compiler, ref ast.Ref) ast.Ref {
 	out := ref.Copy()
+	if v, ok := out[0].Value.(ast.Var); ok {
+		if name, ok := c.RewrittenVars[v]; ok {
+			out[0] = ast.NewTerm(name)
+		}
+	}
 	for i, t := range out[1:] {
 		if v, ok := t.Value.(ast.Var); ok {
 			name, ok := c.RewrittenVars[v]
