@@ -37,7 +37,7 @@ type outcome struct {
 	Reasons string   // joined by " + "; "" is an allow
 	Visible string   // what the caller reads of them, likewise; "" if there is no body
 	Logs    []string // that have exactly one record of it, sorted
-	Served  int      // times that it got to the store
+	Served  int      // times that it got to its upstream, the store or the job service
 }
 
 // client follows no redirect and keeps no cookie: what the caller gets is what Envoy said.
@@ -49,12 +49,18 @@ var client = &http.Client{
 // ask sends r to w's Envoy.
 func (w *world) ask(t testing.TB, r request) answer {
 	t.Helper()
+	return ask(t, w.url(w.ports.Storage), w.authorized(t, r))
+}
+
+// authorized returns r with a fresh token of who asks.
+func (w *world) authorized(t testing.TB, r request) request {
+	t.Helper()
 	if r.who != "" {
 		header := map[string]string{"Authorization": "Bearer " + w.token(t, r.who)}
 		maps.Copy(header, r.header)
 		r.header = header
 	}
-	return ask(t, w.url(w.ports.Storage), r)
+	return r
 }
 
 // ask sends r to whoever is at a URL.

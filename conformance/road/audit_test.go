@@ -155,3 +155,49 @@ func TestAByteThatWasChangedIsDamage(t *testing.T) {
 		})
 	}
 }
+
+func TestEnvoyAndTheStoreAgreeWithTheLogs(t *testing.T) {
+	w := newWorld(t)
+	var last answer
+	for range 3 {
+		w.check(t, w.ask(t, samReads), served)
+	}
+	nobody := samReads
+	nobody.who = ""
+	last = w.ask(t, nobody)
+	waitFor(t, w.EnvoyAccessLog(), last.decision())
+	reconcile := func(envoy string) result {
+		return sallyport(t, "audit", "reconcile", w.Audit(), "--envoy-log", envoy, "--store-log", w.StorageAccessLog())
+	}
+	if r := reconcile(w.EnvoyAccessLog()); r.code != 0 {
+		t.Errorf("reconcile: exit code %d: %s%s", r.code, r.stdout, r.stderr)
+	}
+
+	b, err := os.ReadFile(w.EnvoyAccessLog())
+	if err != nil {
+		t.Fatal(err)
+	}
+	changed := filepath.Join(t.TempDir(), "envoy.jsonl")
+	id := strings.Repeat("0", 32)
+	b = append(b[:bytes.LastIndexByte(b, '\n')+1], `{"time":"2026-01-01T00:00:00Z","request_id":"r","decision_id":"`+id+`","status":200}`+"\n"...)
+	if err := os.WriteFile(changed, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if r := reconcile(changed); r.code != 6 || !strings.Contains(r.stdout, id) {
+		t.Errorf("reconcile with a request of no record: exit code %d: %s%s", r.code, r.stdout, r.stderr)
+	}
+}
+
+// waitFor waits until a file has a text: Envoy holds its lines back for up to ten seconds.
+func waitFor(t *testing.T, path, text string) {
+	t.Helper()
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(100 * time.Millisecond) {
+		b, err := os.ReadFile(path)
+		if err == nil && text != "" && bytes.Contains(b, []byte(text)) {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%s does not have %q: %v", path, text, err)
+		}
+	}
+}

@@ -31,9 +31,15 @@ func replace(old, new string) change {
 // withoutBelt takes the second lock away.
 var withoutBelt = change{regexp.MustCompile(`(?s)          - name: envoy\.filters\.http\.rbac\n.*?(          - name: envoy\.filters\.http\.router)`), "$1"}
 
-// secondEnvoy starts another Envoy in front of w's gateway and store, from the config of the first with some changes, and returns
-// the address of its storage listener. It ends with the test.
+// secondEnvoy starts another Envoy and returns the address of its storage listener.
 func (w *world) secondEnvoy(t *testing.T, changes ...change) (address string) {
+	t.Helper()
+	return fmt.Sprintf("127.0.0.1:%d", w.anotherEnvoy(t, changes...).Storage)
+}
+
+// anotherEnvoy starts another Envoy in front of w's gateway, store and job service, from the config of the first with some changes,
+// and returns its ports. It ends with the test.
+func (w *world) anotherEnvoy(t *testing.T, changes ...change) demo.Ports {
 	t.Helper()
 	b, err := os.ReadFile(w.EnvoyConfig())
 	if err != nil {
@@ -47,6 +53,7 @@ func (w *world) secondEnvoy(t *testing.T, changes ...change) (address string) {
 	config := string(b)
 	for _, c := range append(changes,
 		replace(fmt.Sprintf(":%d\"", w.ports.Storage), fmt.Sprintf(":%d\"", ports.Storage)),
+		replace(fmt.Sprintf(":%d\"", w.ports.Compute), fmt.Sprintf(":%d\"", ports.Compute)),
 		replace(fmt.Sprintf("port_value: %d}", w.ports.Storage), fmt.Sprintf("port_value: %d}", ports.Storage)),
 		replace(fmt.Sprintf("port_value: %d}", w.ports.Compute), fmt.Sprintf("port_value: %d}", ports.Compute)),
 		replace(fmt.Sprintf("port_value: %d}", w.ports.Admin), fmt.Sprintf("port_value: %d}", ports.Admin)),
@@ -77,12 +84,11 @@ func (w *world) secondEnvoy(t *testing.T, changes ...change) (address string) {
 		cmd.Process.Signal(syscall.SIGTERM)
 		<-exited
 	})
-	address = fmt.Sprintf("127.0.0.1:%d", ports.Storage)
 	for deadline := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
 		if resp, err := http.Get(fmt.Sprintf("http://127.0.0.1:%d/ready", ports.Admin)); err == nil {
 			resp.Body.Close()
 			if resp.StatusCode == http.StatusOK {
-				return address
+				return ports
 			}
 		}
 		select {

@@ -43,7 +43,7 @@ func (w *world) freeze(t *testing.T, part string) (pid int) {
 		if err != nil || len(threads) == 0 {
 			t.Fatalf("%s, process %d: no threads: %v", part, pid, err)
 		}
-		if !slices.ContainsFunc(threads, func(path string) bool { return state(path) != "T" }) {
+		if !slices.ContainsFunc(threads, func(path string) bool { return threadState(path) != "T" }) {
 			return pid
 		}
 		if time.Now().After(deadline) {
@@ -52,8 +52,8 @@ func (w *world) freeze(t *testing.T, part string) (pid int) {
 	}
 }
 
-// state returns the state in a stat file of /proc, "" if there is none.
-func state(path string) string {
+// threadState returns the state in a stat file of /proc, "" if there is none.
+func threadState(path string) string {
 	b, err := os.ReadFile(path)
 	if err != nil {
 		return ""
@@ -326,6 +326,6 @@ func TestASupervisorThatIsKilledLeavesNoChild(t *testing.T) {
 
 // alive reports whether a process runs. One that waits to be reaped does not.
 func alive(pid int) bool {
-	now := state(fmt.Sprintf("/proc/%d/stat", pid))
+	now := threadState(fmt.Sprintf("/proc/%d/stat", pid))
 	return now != "" && now != "Z"
 }

@@ -58,7 +58,13 @@ func (w *world) account(t *testing.T, tenant string) aws.Credentials {
 // direct asks the store on its own socket, around Envoy and the gateway.
 func (w *world) direct(t *testing.T, r request) answer {
 	t.Helper()
-	req, err := http.NewRequest(r.method, "http://"+storeHost+r.path, strings.NewReader(r.body))
+	return direct(t, w.StorageSocket(), storeHost, r)
+}
+
+// direct asks an upstream on its own socket.
+func direct(t *testing.T, socket, host string, r request) answer {
+	t.Helper()
+	req, err := http.NewRequest(r.method, "http://"+host+r.path, strings.NewReader(r.body))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,7 +75,7 @@ func (w *world) direct(t *testing.T, r request) answer {
 			req.Header.Set(name, value)
 		}
 	}
-	a, err := do(over(w.StorageSocket()), req)
+	a, err := do(over(socket), req)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -109,14 +115,14 @@ func TestTheStoreItselfServesNothingWithoutAFreshGrantOfTheTenant(t *testing.T) 
 	}
 }
 
-// seen is a request as the store would see it.
+// seen is a request as an upstream would see it.
 type seen struct {
 	method, uri, host string
 	header            http.Header
 }
 
-// record makes Envoy send what it lets through to a recorder instead of the store.
-func (w *world) record(t *testing.T) (change, <-chan seen) {
+// record makes Envoy send what it lets through to a recorder instead of the upstream behind a socket.
+func record(t *testing.T, upstream string) (change, <-chan seen) {
 	requests := make(chan seen, 16)
 	path := socket(t)
 	server := &http.Server{Handler: http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
@@ -124,13 +130,13 @@ func (w *world) record(t *testing.T) (change, <-chan seen) {
 	})}
 	go server.Serve(listen(t, path))
 	t.Cleanup(func() { server.Close() })
-	return replace(w.StorageSocket(), path), requests
+	return replace(upstream, path), requests
 }
 
 func TestAGrantIsForOneRequestAndThirtySeconds(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	recorder, requests := w.record(t)
+	recorder, requests := record(t, w.StorageSocket())
 	envoy := w.secondEnvoy(t, recorder)
 	token := w.token(t, "sam")
 	began := time.Now()

@@ -109,7 +109,7 @@ func missingPart() string {
 	for _, part := range []struct {
 		name   string
 		ensure func(context.Context, string, io.Writer) (string, error)
-	}{{"Envoy", demo.EnsureEnvoy}, {"versitygw", demo.EnsureVersitygw}} {
+	}{{"Envoy", demo.EnsureEnvoy}, {"versitygw", demo.EnsureVersitygw}, {"the module", demo.EnsureModule}} {
 		if _, err := part.ensure(ctx, toolsDir, os.Stdout); err != nil {
 			return fmt.Sprintf("%s: %v", part.name, err)
 		}

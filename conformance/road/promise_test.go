@@ -41,7 +41,7 @@ func TestReadyJSONNamesEveryPart(t *testing.T) {
 	if d := cmp.Diff(want, r.Addresses); d != "" {
 		t.Errorf("addresses (-want +have):\n%s", d)
 	}
-	programs := map[string]string{"sallyport": "serve", "issuers": "issuers", "envoy": "--config-path", "storage": "posix"}
+	programs := map[string]string{"sallyport": "serve", "issuers": "issuers", "envoy": "--config-path", "storage": "posix", "jobs": "jobs"}
 	for part, word := range programs {
 		line, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", r.PIDs[part]))
 		if err != nil || !slices.Contains(strings.Split(string(line), "\x00"), word) {

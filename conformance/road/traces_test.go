@@ -18,8 +18,8 @@ import (
 	"github.com/sallyport-dev/sallyport/gateway/demo"
 )
 
-// traces are what requests leave behind: the records of the decision logs and the lines of the store's own log, read as an auditor
-// with jq and grep would.
+// traces are what requests leave behind: the records of the decision logs and the lines of the logs of the store and the job
+// service, read as an auditor with jq and grep would.
 type traces struct {
 	layout demo.Layout
 
@@ -27,7 +27,8 @@ type traces struct {
 	offsets map[string]int64  // by file, what has been read
 	records map[string][]kept // by decision id
 	served  map[string]int    // lines of the store's log, by the decision id in them
-	strange []string          // lines of the store's log that name no decision
+	ran     map[string]int    // lines of the job service's, likewise
+	strange []string          // lines of both that name no decision
 }
 
 // kept is a record and the log that keeps it.
@@ -38,7 +39,7 @@ type kept struct {
 
 // newTraces reads from now on: what the set-up did at the store is not a request.
 func newTraces(l demo.Layout) (*traces, error) {
-	t := &traces{layout: l, offsets: map[string]int64{}, records: map[string][]kept{}, served: map[string]int{}}
+	t := &traces{layout: l, offsets: map[string]int64{}, records: map[string][]kept{}, served: map[string]int{}, ran: map[string]int{}}
 	fi, err := os.Stat(l.StorageAccessLog())
 	if err != nil {
 		return nil, err
@@ -69,18 +70,23 @@ func (t *traces) read() error {
 			return err
 		}
 	}
-	return t.eachLine(t.layout.StorageAccessLog(), func(line []byte) error {
-		switch id := decisionID.FindString(string(line)); {
+	return errors.Join(t.upstream(t.layout.StorageAccessLog(), t.served), t.upstream(t.layout.JobsAccessLog(), t.ran))
+}
+
+// upstream takes in the log of an upstream.
+func (t *traces) upstream(path string, reached map[string]int) error {
+	return t.eachLine(path, func(line []byte) error {
+		switch id := decisionID.FindString(string(line) + " "); {
 		case id != "":
-			t.served[strings.TrimSpace(id)]++
+			reached[strings.TrimSpace(id)]++
 		case !strings.Contains(string(line), " readiness-probe "): // the gateway's own
-			t.strange = append(t.strange, string(line))
+			t.strange = append(t.strange, path+": "+string(line))
 		}
 		return nil
 	})
 }
 
-// decisionID is a field of the store's log, whose fields are parted by spaces.
+// decisionID is a field of an upstream's log, whose fields are parted by spaces.
 var decisionID = regexp.MustCompile(` [0-9a-f]{32} `)
 
 // eachLine calls f with each new and whole line of a file.
@@ -111,21 +117,41 @@ func (t *traces) eachLine(path string, f func([]byte) error) error {
 	}
 }
 
-// of returns the records of a decision and how often the store served it. The store writes its line after it has answered, so of
-// an allowed request we wait for one.
-func (t *traces) of(id string) (records []kept, served int, err error) {
+// of returns the records of a decision and how often it got to the upstream that it was for. The store writes its line after it has
+// answered, so of an allowed request we wait for one.
+func (t *traces) of(id string) (records []kept, reached int, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(10 * time.Millisecond) {
 		if err := t.read(); err != nil {
 			return nil, 0, err
 		}
-		records, served = t.records[id], t.served[id]
-		allowed := slices.ContainsFunc(records, func(k kept) bool { return k.Allow })
-		if served > 0 || !allowed || time.Now().After(deadline) {
-			return records, served, nil
+		records, reached = t.records[id], t.served[id]+t.ran[id]
+		if slices.ContainsFunc(records, kept.isJobs) {
+			reached = t.ran[id]
+		}
+		allowed := slices.ContainsFunc(records, kept.allows)
+		if reached > 0 || !allowed || time.Now().After(deadline) {
+			return records, reached, nil
 		}
 	}
+}
+
+func (k kept) allows() bool { return k.Allow }
+func (k kept) isJobs() bool { return k.Request != nil && k.Request.Protocol == "jobs" }
+
+// uses is how many requests at the store a decision is good for: its own, or one for each object of a job.
+func (k kept) uses() int {
+	if !k.isJobs() {
+		return 1
+	}
+	n := 0
+	for _, a := range k.Accesses {
+		if strings.HasPrefix(a.Resource, "s3://") {
+			n++
+		}
+	}
+	return n
 }
 
 // reached counts all requests that reached the store.
@@ -142,7 +168,8 @@ func (t *traces) reached() (int, error) {
 	return n, nil
 }
 
-// settle checks what holds of all requests together: whatever reached the store was allowed before, and each decision used once.
+// settle checks what holds of all requests together: whatever reached the store or the job service was allowed before, and no
+// decision was used more often than it is good for.
 func (w *world) settle() error {
 	t := w.traces
 	t.mu.Lock()
@@ -152,14 +179,19 @@ func (w *world) settle() error {
 	}
 	var problems []error
 	for _, line := range t.strange {
-		problems = append(problems, fmt.Errorf("a request without a decision reached the store: %s", line))
+		problems = append(problems, fmt.Errorf("a request without a decision reached an upstream: %s", line))
 	}
 	for id, n := range t.served {
-		if !slices.ContainsFunc(t.records[id], func(k kept) bool { return k.Allow }) {
+		i := slices.IndexFunc(t.records[id], kept.allows)
+		if i < 0 {
 			problems = append(problems, fmt.Errorf("the store served %s, which no record allows", id))
+		} else if most := t.records[id][i].uses(); n > most {
+			problems = append(problems, fmt.Errorf("the store served decision %s %d times, which is good for %d", id, n, most))
 		}
-		if n != 1 {
-			problems = append(problems, fmt.Errorf("the store served decision %s %d times", id, n))
+	}
+	for id, n := range t.ran {
+		if n != 1 || !slices.ContainsFunc(t.records[id], func(k kept) bool { return k.Allow && k.isJobs() }) {
+			problems = append(problems, fmt.Errorf("the job service took %s %d times: want once, and a record that allows it", id, n))
 		}
 	}
 	return errors.Join(append(problems, w.leaks())...)
