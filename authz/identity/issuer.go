@@ -38,7 +38,9 @@ type entry struct {
 	Algorithms  []string `json:"algorithms"`
 	Types       []string `json:"types"`
 	MaxLifetime int64    `json:"max_lifetime_seconds"`
+	Claims      *mapping `json:"claims"` // nil where the issuer uses our names
 	Grant       grant    `json:"grant"`
+	BeyondGrant string   `json:"beyond_grant"` // cut, the default, or refuse
 
 	// What an auditor asks of each fact first; nothing is decided by it.
 	Source     string `json:"source"`
@@ -160,6 +162,14 @@ func (i *issuer) check(tenant string, schemes map[string]*scheme) error {
 	}
 	if e.MaxLifetime < 1 || e.MaxLifetime > maxLifetime {
 		return fmt.Errorf("max_lifetime_seconds: want 1 to %d, have %d", maxLifetime, e.MaxLifetime)
+	}
+	if e.BeyondGrant != "" && e.BeyondGrant != "cut" && e.BeyondGrant != "refuse" {
+		return fmt.Errorf("beyond_grant: want cut or refuse, have %s", quote(e.BeyondGrant))
+	}
+	if e.Claims != nil {
+		if err := e.Claims.check(schemes); err != nil {
+			return fmt.Errorf("claims.%w", err)
+		}
 	}
 	if err := e.Grant.check(tenant, schemes); err != nil {
 		return fmt.Errorf("grant.%w", err)

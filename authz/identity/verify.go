@@ -107,13 +107,18 @@ func (v *Verifier) prove(ctx context.Context, compact string, now time.Time) (*v
 	if err := v.sane(i, reg); err != nil {
 		return nil, i.invalid(t.kid, err)
 	}
+	if i.entry.Claims != nil {
+		t.claims = i.entry.Claims.apply(t.claims, v.schemes)
+	}
 	c, err := readClaims(t.claims, v.schemes)
 	if err != nil {
 		return nil, i.invalid(t.kid, err)
 	}
-	return &verified{
-		issuer: i, generation: generation, at: now, kid: t.kid, reg: reg, authTime: c.AuthTime, subject: v.subject(i, t, reg, c),
-	}, nil
+	s := v.subject(i, t, reg, c)
+	if cuts := s.Properties.Cut; i.entry.BeyondGrant == "refuse" && len(cuts) > 0 {
+		return nil, authz.Refuse(authz.IdentityIssuer, i.names(t.kid)+"claims beyond the grant: "+cuts[0].Claim)
+	}
+	return &verified{issuer: i, generation: generation, at: now, kid: t.kid, reg: reg, authTime: c.AuthTime, subject: s}, nil
 }
 
 func (i *issuer) invalid(kid string, err error) *authz.Refusal {
