@@ -59,7 +59,8 @@ type grant struct {
 	Communities   []string           `json:"communities"`
 	Roles         []string           `json:"roles"`
 	Clearances    []grantClearance   `json:"clearances"`
-	Relay         map[string]string  `json:"relay"` // nation → issuer on whose behalf it speaks there
+	Approves      bool               `json:"approves"` // provider personnel, for the tenants that it speaks for
+	Relay         map[string]string  `json:"relay"`    // nation → issuer on whose behalf it speaks there
 }
 
 type grantAffiliation struct {
@@ -160,6 +161,9 @@ func (i *issuer) check(tenant string, schemes map[string]*scheme) error {
 	if len(e.Types) == 0 {
 		return errors.New(`types: want at least one, such as "at+jwt"`)
 	}
+	if slices.Contains(e.Types, approvalType) {
+		return errors.New("types: " + approvalType + " is of approvals, not of tokens")
+	}
 	if e.MaxLifetime < 1 || e.MaxLifetime > maxLifetime {
 		return fmt.Errorf("max_lifetime_seconds: want 1 to %d, have %d", maxLifetime, e.MaxLifetime)
 	}
@@ -190,6 +194,9 @@ func (g grant) check(tenant string, schemes map[string]*scheme) error {
 		if !slices.Contains(subjectTypes, t) {
 			return fmt.Errorf("types: %s is none of %v", quote(t), subjectTypes)
 		}
+	}
+	if g.Approves && len(g.Tenants) == 0 {
+		return errors.New("approves: want a tenant that the issuer speaks for")
 	}
 	for n, a := range g.Affiliations {
 		if !slices.Contains(affiliationKinds, a.Kind) {

@@ -62,7 +62,16 @@ func (v *Verifier) Verify(ctx context.Context, req authz.Request) (authz.Subject
 	if refusal != nil {
 		return authz.Subject{}, refusal
 	}
-	return t.asOf(now, binding), nil
+	s := t.asOf(now, binding)
+	carried, refusal := v.carriedApprovals(ctx, req.Headers, s.ID, now)
+	if refusal != nil {
+		return authz.Subject{}, refusal
+	}
+	s.Approvals = slices.Concat(s.Approvals, carried)
+	if s.Approvals == nil {
+		s.Approvals = []authz.Approval{}
+	}
+	return s, nil
 }
 
 // recall returns what is remembered of a token, unless its issuer's keys have changed since or are too old to count.
@@ -104,7 +113,7 @@ func (v *Verifier) prove(ctx context.Context, compact string, now time.Time) (*v
 	if err != nil {
 		return nil, i.invalid(t.kid, err)
 	}
-	if err := v.sane(i, reg); err != nil {
+	if err := v.sane(reg, i.entry.MaxLifetime); err != nil {
 		return nil, i.invalid(t.kid, err)
 	}
 	if i.entry.Claims != nil {
@@ -135,6 +144,11 @@ func (i *issuer) key(t token) (key, uint64, error) {
 	if !slices.Contains(i.entry.Types, t.typ) {
 		return key{}, 0, errors.New("typ is none of the issuer's")
 	}
+	return i.algorithmKey(t)
+}
+
+// algorithmKey is key for any type.
+func (i *issuer) algorithmKey(t token) (key, uint64, error) {
 	if !slices.Contains(i.entry.Algorithms, t.alg) {
 		return key{}, 0, errors.New("alg is none of the issuer's")
 	}
@@ -149,14 +163,14 @@ func (i *issuer) key(t token) (key, uint64, error) {
 }
 
 // sane holds audience and lifetime, which time does not change.
-func (v *Verifier) sane(i *issuer, r registered) error {
+func (v *Verifier) sane(r registered, longest int64) error {
 	switch {
 	case !slices.ContainsFunc(r.aud, func(a string) bool { return slices.Contains(v.audiences, a) }):
 		return errors.New("aud: names neither this gateway nor an enclave of it")
 	case r.exp <= r.iat:
 		return errors.New("exp: not after iat")
-	case r.exp-r.iat > i.entry.MaxLifetime:
-		return fmt.Errorf("exp: more than %d s after iat", i.entry.MaxLifetime)
+	case r.exp-r.iat > longest:
+		return fmt.Errorf("exp: more than %d s after iat", longest)
 	}
 	return nil
 }
