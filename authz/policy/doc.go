@@ -6,13 +6,16 @@
 // compiles what was loaded; Decide asks it.
 //
 // Invariants:
-//   - An allow comes from one place, readAnswer, and only from one whole answer in which allow is true and nothing is unproven. An
-//     error, no answer, an odd one, a panic or a late one is a deny with a reason of its own.
+//   - An allow comes from one place, answer.decision, and only from one whole answer in which allow is true and nothing is unproven.
+//     An error, no answer, an odd one, a panic or a late one is a deny with a reason of its own.
+//   - Two engines mean the same: Wasm, which OPA's compiler and wazero make of the bundle, and topdown, OPA's interpreter and the
+//     reference. A bundle on which they differ is refused, and where they come to differ in service topdown alone goes on.
+//   - Nothing of one evaluation reaches another: what it writes into an instance's memory, the next one writes over.
 //   - A decision is a function of its input and the bundle: the builtins that Rego may use are listed in builtins.txt, and none
 //     reads a clock, a random number or the network. A builtin error ends the evaluation; it is never "undefined", which "not"
 //     would turn into a proof.
-//   - Decide returns at its deadline, also when an evaluation is stuck; so many may be stuck as there are workers, and then nothing
-//     is allowed any more.
+//   - Decide returns at its deadline, also when an evaluation is stuck. A few that are stuck are replaced; after that the engine is not
+//     ready, and in the end nothing is allowed any more.
 //   - A Bundle and an Engine never change. A new bundle is a new Engine, which the gateway swaps whole.
 //   - Tests (*_test.rego) are part of a bundle and its digest, but never of an Engine.
 //

@@ -118,3 +118,23 @@ func TestWorkersThatAreStuckAreReplacedUntilThereAreTooMany(t *testing.T) {
 		})
 	}
 }
+
+// Not parallel: they share the probe that flips, for topdown to true and then for Wasm to false.
+func TestATestThatPassesWithOneEngineOnlyFails(t *testing.T) {
+	probe.flips.Store(0)
+	report, err := policy.Test(t.Context(), folder(t, put("root/compliance/compliance_test.rego",
+		"package compliance_test\n\ntest_flip if semver.is_valid(\"flip\")\n\ntest_plain if 1 < 2\n")))
+	if !errors.Is(err, policy.ErrTests) {
+		t.Fatalf("have %v", err)
+	}
+	got := map[string]string{}
+	for _, r := range report.Tests {
+		if r.Package == "compliance_test" {
+			got[r.Name] = r.Output
+		}
+	}
+	want := map[string]string{"test_flip": "passes with topdown, and compiled to Wasm it is []", "test_plain": ""}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Errorf("tests (-want +got):\n%s", d)
+	}
+}

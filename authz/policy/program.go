@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/bundle"
@@ -21,6 +22,9 @@ type program struct {
 
 // newProgram compiles the modules of b, its tests only if tests is set, for what rules in them to evaluate.
 func newProgram(ctx context.Context, b *Bundle, tests bool, entrypoints ...string) (_ *program, err error) {
+	if runtime.GOARCH != "amd64" && runtime.GOARCH != "arm64" {
+		return nil, fmt.Errorf("policy: wasm: wazero makes no machine code for %s: set policy.engine: topdown", runtime.GOARCH)
+	}
 	code, err := b.wasm(ctx, tests, entrypoints)
 	if err != nil {
 		return nil, err

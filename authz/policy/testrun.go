@@ -3,6 +3,7 @@ package policy
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/storage"
 	"github.com/open-policy-agent/opa/v1/storage/inmem"
 	"github.com/open-policy-agent/opa/v1/tester"
+	"github.com/open-policy-agent/opa/v1/topdown"
 )
 
 // TestReport is the result of the Rego tests of a folder, in order of file and line.
@@ -31,8 +33,8 @@ type TestResult struct {
 // testTimeout bounds each test; DESIGN wants a decision within milliseconds.
 const testTimeout = 30 * time.Second
 
-// Test runs the Rego tests (rules test_… of *_test.rego) of dir. An error that wraps ErrTests says that some failed or were
-// skipped, or that there are none; the report is whole then too.
+// Test runs the Rego tests (rules test_… of *_test.rego) of dir with topdown, and those that pass with Wasm too. An error that wraps
+// ErrTests says that some failed or were skipped, or that there are none; the report is whole then too.
 func Test(ctx context.Context, dir string) (TestReport, error) {
 	b, err := Load(dir)
 	if err != nil {
@@ -64,10 +66,17 @@ func Test(ctx context.Context, dir string) (TestReport, error) {
 	slices.SortFunc(ran, func(a, b *tester.Result) int {
 		return cmp.Or(a.Location.Compare(b.Location), strings.Compare(a.Name, b.Name))
 	})
+	compiled, err := b.testWasm(ctx, ran)
+	if err != nil {
+		return TestReport{}, err
+	}
 	var report TestReport
 	failed := 0
 	for _, r := range ran {
 		t := testResult(r)
+		if why := compiled[r]; why != "" {
+			t.Pass, t.Output = false, t.Output+why
+		}
 		if !t.Pass {
 			failed++
 		}
@@ -82,6 +91,46 @@ func Test(ctx context.Context, dir string) (TestReport, error) {
 		return report, fmt.Errorf("%w: %d of %d in %s", ErrTests, failed, len(report.Tests), dir)
 	}
 	return report, nil
+}
+
+// testWasm runs the tests that passed as they are compiled for service, and says of those that fail how.
+func (b *Bundle) testWasm(ctx context.Context, ran []*tester.Result) (map[*tester.Result]string, error) {
+	paths := map[string]string{} // of packages
+	for _, m := range b.modules {
+		paths[m.parsed.Package.Path.String()] = strings.Join(packageName(m.parsed), "/")
+	}
+	var passed []*tester.Result
+	var names []string
+	for _, r := range ran {
+		name := paths[r.Package] + "/" + r.Name
+		if r.Pass() && len(r.SubResults) == 0 && !slices.Contains(names, name) { // a table of cases has no value of its own
+			passed, names = append(passed, r), append(names, name)
+		}
+	}
+	if len(names) == 0 {
+		return nil, nil
+	}
+	p, err := newProgram(ctx, b, true, names...)
+	if err != nil {
+		return nil, err
+	}
+	out := map[*tester.Result]string{}
+	var in *instance
+	for i, r := range passed {
+		if in == nil {
+			if in, err = p.instantiate(); err != nil {
+				return nil, errors.Join(err, p.close())
+			}
+		}
+		results, err := in.evaluate(i, []byte("{}"), topdown.NewCancel(), asJSON)
+		switch {
+		case err != nil:
+			out[r], in = fmt.Sprintf("passes with topdown, and compiled to Wasm it fails: %v", err), nil
+		case string(results) != `[{"result":true}]`:
+			out[r] = fmt.Sprintf("passes with topdown, and compiled to Wasm it is %s", results)
+		}
+	}
+	return out, p.close()
 }
 
 func testResult(r *tester.Result) TestResult {
