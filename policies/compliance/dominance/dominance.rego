@@ -39,12 +39,20 @@ dominates(tenant, t, l) if {
 		_tags_above(v, l)
 		is_string(v.created) # null is less than any text
 		v.created <= l.created
+		_no_row_ends_between(v, l)
 	}
 }
 
 _above(tenant, t, l) if {
 	some level in equivalence.known_as(tenant, "marking", l, t.scheme)
 	scheme.at_most(t.scheme, level, t.level)
+}
+
+# Else whom an equivalence lets read labels of t's date, and no longer of l's, would gain by a copy. That one begins between is harmless.
+_no_row_ends_between(t, l) if {
+	every row in equivalence.dated(input.resource.properties.tenant, "clearance", t) {
+		equivalence.lasts(row, l.created)
+	}
 }
 
 _tags_above(t, l) if {

@@ -48,6 +48,21 @@ test_every_alternative_must_dominate if {
 	_dominates({"level": "TOP", "alternatives": [fixture.changed({"level": "TOP"})]}, {})
 }
 
+_dominates_until(end) if {
+	later := fixture.changed({"created": "2025-01-01T00:00:00.000000000Z"})
+	ending := fixture.set_to(["acme", "agreements", "equivalences", 0, "labels_to"], end)
+	dominance.dominates("acme", fixture.label, later) with data.schemes as fixture.world.schemes
+		with data.tenants as json.patch(fixture.world.tenants, [ending])
+		with input as fixture.valid
+}
+
+test_an_older_label_dominates_unless_an_equivalence_ended_since if {
+	_dominates_until(null)
+	_dominates_until("2025-01-01T00:00:00.000000001Z")
+	not _dominates_until("2025-01-01T00:00:00.000000000Z")
+	_dominates_until(fixture.label.created) # it reached neither
+}
+
 _plain := fixture.changed({"categories": {}, "handling": []})
 
 _foreign := fixture.changed({"scheme": "BBB", "level": "ONE", "categories": {}, "handling": []})

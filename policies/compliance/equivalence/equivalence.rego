@@ -20,6 +20,10 @@ dated(tenant, use, l) := [row |
 ]
 
 # METADATA
+# title: A row is also about labels of a later date
+lasts(row, created) if _open_or_after(row.labels_to, created)
+
+# METADATA
 # title: Those of rows whose own agreement is in force
 # description: The agreement must be one between the two nations; a live one proves nothing for another's row.
 in_force(tenant, rows) := [row |
