@@ -66,7 +66,7 @@ func split(r authz.Record) ([][]byte, error) {
 	var parts [][]authz.RecordAccess
 	from, used := 0, 0
 	for i, a := range all {
-		text, err := marshal(a)
+		text, err := appendAccess(nil, &a)
 		if err != nil {
 			return nil, err
 		}
@@ -149,7 +149,11 @@ func cut(s string) string {
 // whoever is shown one line, of this log or of another with the same decision, can guess no other from its hash.
 func members(r authz.Record) ([]byte, error) {
 	r.Salt = randomID()
-	b, err := marshal(r)
+	size := 1536
+	for i := range r.Accesses {
+		size += len(r.Accesses[i].Input)
+	}
+	b, err := appendRecord(make([]byte, 0, size), &r)
 	if err != nil {
 		return nil, fmt.Errorf("record %s: %w", r.DecisionID, err)
 	}

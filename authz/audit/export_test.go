@@ -9,7 +9,9 @@ var (
 	AppendLine  = appendLine
 	ParseRecord = parseRecord
 	QuickRecord = quickRecord
-	SourceKey   = sourceKey
+
+	AppendRecord = appendRecord
+	SourceKey    = sourceKey
 )
 
 const (
@@ -29,6 +31,9 @@ func (c Config) WithFree(free func(dir string) (uint64, error)) Config {
 	c.free = free
 	return c
 }
+
+// Marshal is the encoder that AppendRecord must agree with.
+func Marshal(v any) ([]byte, error) { return marshal(v) }
 
 // WriteFlood records the counts of a flood without waiting for the second.
 func (l *Logs) WriteFlood() error { return l.writeFlood() }
