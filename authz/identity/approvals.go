@@ -22,17 +22,18 @@ const (
 var approvalActions = []string{"read", "list", "create", "update", "delete", "relabel", "execute", "administer"}
 
 // carriedApprovals returns the approvals that a request of an operator brings along: JWTs of issuers that may approve for a tenant, each
-// by one approver. One that can't be proven refuses the request, rather than let somebody work without knowing why he may not.
+// by one approver, with commas between them. One that can't be proven refuses the request, rather than let somebody work without knowing why he may not.
 func (v *Verifier) carriedApprovals(ctx context.Context, h authz.Headers, operator string, now time.Time) ([]authz.Approval, *authz.Refusal) {
+	field, n := h.Get(approvalHeader)
+	if n == 0 {
+		return nil, nil
+	}
+	if n > 1 || strings.Count(field, ",") >= maxApprovals {
+		return nil, authz.Refuse(authz.RequestAmbiguous, fmt.Sprintf("want one field with at most %d approvals", maxApprovals))
+	}
 	var carried []authz.Approval
-	for _, f := range h {
-		if f.Name != approvalHeader {
-			continue
-		}
-		if len(carried) == maxApprovals {
-			return nil, authz.Refuse(authz.RequestAmbiguous, fmt.Sprintf("more than %d approvals", maxApprovals))
-		}
-		a, refusal := v.approval(ctx, f.Value, operator, now)
+	for compact := range strings.SplitSeq(field, ",") {
+		a, refusal := v.approval(ctx, strings.TrimSpace(compact), operator, now)
 		if refusal != nil {
 			return nil, refusal
 		}

@@ -52,9 +52,7 @@ func (w *world) approval(approver string, edits ...map[string]any) string {
 
 func carrying(w *world, approvals ...string) authz.Request {
 	req := bearer(w.token("olga", map[string]any{"sub": "otto"}))
-	for _, a := range approvals {
-		req.Headers = append(req.Headers, authz.HeaderField{Name: "x-sallyport-approval", Value: a})
-	}
+	req.Headers = append(req.Headers, authz.HeaderField{Name: "x-sallyport-approval", Value: strings.Join(approvals, ", ")})
 	return req
 }
 
@@ -105,7 +103,8 @@ func TestAnApprovalThatCanNotBeProvenRefusesTheRequest(t *testing.T) {
 		{"a signature that nobody made", forged(good), "", authz.IdentityInvalid, "signature"},
 		{"an unknown kid", w.approval("sam", nil, map[string]any{"kid": "k9"}), "", authz.IdentityInvalid, "unknown kid"},
 		{"no JWT", "yes", "", authz.IdentityInvalid, "not a compact JWS"},
-		{"two joined by a comma", good + "," + good, "", authz.IdentityInvalid, "not a compact JWS"},
+		{"an empty field", "", "", authz.IdentityInvalid, "not a compact JWS"},
+		{"a comma too many", good + ",", "", authz.IdentityInvalid, "not a compact JWS"},
 		{"one that has ended", w.approval("sam", map[string]any{"exp": noon.Unix()}), "", authz.IdentityExpired, "ended"},
 		{"one of the future", w.approval("sam", map[string]any{"nbf": noon.Unix() + 31}), "", authz.IdentityInvalid, "nbf"},
 		{"one for longer than a day", w.approval("sam", map[string]any{"exp": noon.Unix() + 86400}), "", authz.IdentityInvalid, "exp"},
@@ -130,6 +129,11 @@ func TestAnApprovalThatCanNotBeProvenRefusesTheRequest(t *testing.T) {
 	v := w.approving(t, "")
 	if got, _ := refused(t, v, carrying(w, good, good, good, good, good)); got != authz.RequestAmbiguous {
 		t.Errorf("five approvals are refused for %q, want %q", got, authz.RequestAmbiguous)
+	}
+	twice := carrying(w, good)
+	twice.Headers = append(twice.Headers, twice.Headers[len(twice.Headers)-1])
+	if got, _ := refused(t, v, twice); got != authz.RequestAmbiguous {
+		t.Errorf("two fields are refused for %q, want %q", got, authz.RequestAmbiguous)
 	}
 	if got, _ := refused(t, v, bearer(good)); got != authz.IdentityInvalid {
 		t.Errorf("an approval as access token is refused for %q, want %q", got, authz.IdentityInvalid)
