@@ -105,7 +105,8 @@ func (f *facts) checkAgreements(t tenantFacts) {
 }
 
 // checkClosed wants the equivalences of one pair of schemes to be downward closed and monotone (model.md §3): whoever a row lets
-// read a label may read every lower label of that scheme, at least as long. Else a copy upwards would win readers.
+// read a label may read every lower label of that scheme, at least as long and with the same categories. Else a copy upwards would win
+// readers.
 func (f *facts) checkClosed(t tenantFacts) {
 	d := t.part.docs["agreements"]
 	for i, high := range t.equivalences {
@@ -120,12 +121,22 @@ func (f *facts) checkClosed(t tenantFacts) {
 				enough, _ := c.hierarchy(low.Clearance[1])
 				return low.Use == high.Use && low.Agreement == high.Agreement && low.Label == [2]string{high.Label[0], l.ID} &&
 					low.Clearance[0] == high.Clearance[0] && enough <= needs && low.From <= high.From &&
-					(low.To == nil || high.To != nil && *low.To >= *high.To)
+					(low.To == nil || high.To != nil && *low.To >= *high.To) && listsAll(low.Categories, high.Categories)
 			})
 			if !covered {
-				f.add(d.file, d.line("equivalences", index(i)), "equivalences.%d: %s %s is open to %s %s, but the lower %s is not, or not as long; add a row for it",
+				f.add(d.file, d.line("equivalences", index(i)), "equivalences.%d: %s %s is open to %s %s, but the lower %s is not, or not as long, or with fewer categories; add a row for it",
 					i, high.Label[0], high.Label[1], high.Clearance[0], high.Clearance[1], l.ID)
 			}
 		}
 	}
+}
+
+// listsAll reports whether every category of some is in all.
+func listsAll(all, some map[string][]string) bool {
+	for name, values := range some {
+		if !within(values, all[name]) {
+			return false
+		}
+	}
+	return true
 }
