@@ -2,8 +2,10 @@ package policy
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/topdown"
@@ -135,6 +137,9 @@ func appendTerm(b []byte, v ast.Value) []byte {
 	}
 	switch v := v.(type) {
 	case ast.String:
+		if !utf8.ValidString(string(v)) { // it would change on the way, and two different texts could become the same
+			panic(errors.New("a builtin makes text that is not UTF-8"))
+		}
 		return appendText(b, string(v))
 	case *ast.Array:
 		list('[', ']', v.Len(), v.Foreach)

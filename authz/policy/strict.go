@@ -20,7 +20,8 @@ import (
 //
 // What still differs (a test has examples of each): topdown spares itself rules that its index excludes, so Wasm may meet an error
 // there and deny; a number that is written with a fraction or an exponent, such as 1.0, is no index of a list in Wasm; and a number
-// picks no member of an object under data, which topdown takes for its text. Inputs and data hold whole numbers only.
+// picks no member of an object under data, which topdown takes for its text. Inputs and data hold whole numbers only. A builtin that
+// makes text that is not UTF-8 ends the evaluation in Wasm.
 
 // unfailing builtins are the same in Wasm and Go for all values, and have no errors.
 var unfailing = words(`eq equal assign neq lt lte gt gte internal.member_2 internal.member_3
