@@ -67,10 +67,10 @@ func TestAStartNamesItsQueueAndEverythingItTouches(t *testing.T) {
 		Upstream: authz.Upstream{
 			Audience: "jobs", Region: "us-east-1", Method: "POST", Host: "compute.sallyport.test:10001", Path: "/v1/jobs",
 			Headers: []authz.HeaderField{}, PayloadHash: hex.EncodeToString(sum[:]),
-			Remove: []string{"authorization", "x-amz-security-token", "x-sallyport-grant"},
+			Remove: []string{"authorization", "dpop", "x-amz-security-token", "x-sallyport-grant"},
 		},
 	}
-	got, err := jobs.Parse(post(good, header("authorization", "Bearer secret"), header("x-sallyport-grant", "forged")))
+	got, err := jobs.Parse(post(good, header("authorization", "DPoP secret"), header("dpop", "proof"), header("x-sallyport-grant", "forged")))
 	if err != nil {
 		t.Fatal(err)
 	}

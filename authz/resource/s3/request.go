@@ -105,7 +105,7 @@ func signedHeaders(headers authz.Headers, op *operation) ([]authz.HeaderField, e
 	return signed, nil
 }
 
-// removed returns the client's headers that must not go upstream: its token, and what only a gateway says.
+// removed returns the client's headers that must not go upstream: its token and the proof of its key, and what only a gateway says.
 func removed(headers authz.Headers) []string {
 	names := []string{"x-amz-security-token"}
 	for _, h := range headers {

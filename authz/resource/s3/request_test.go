@@ -149,6 +149,10 @@ func TestWhatARequestTouches(t *testing.T) {
 			want("GetObject", "GET", "/us-fire/a", touch("read", "us-fire/a")).with(func(u *authz.Upstream) {
 				u.Remove = []string{"x-amz-security-token", "x-sallyport-decision-id", "x-sallyport-grant"}
 			})},
+		{"a proof of the token's key is taken away", get("/us-fire/a", header("dpop", "proof")),
+			want("GetObject", "GET", "/us-fire/a", touch("read", "us-fire/a")).with(func(u *authz.Upstream) {
+				u.Remove = []string{"dpop", "x-amz-security-token"}
+			})},
 		{"a put with tags is also a relabel", put("/us-fire/a", header("x-amz-tagging", "a=b")),
 			want("PutObject", "PUT", "/us-fire/a", write("create", "us-fire/a"), write("relabel", "us-fire/a")).with(signing("x-amz-tagging", "a=b"))},
 		{"a put with no tags in its tagging is also a relabel", put("/us-fire/a", header("x-amz-tagging", "")),
