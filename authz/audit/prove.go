@@ -13,16 +13,21 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 
 	"github.com/sallyport-dev/sallyport/authz/audit/tlog"
 )
 
-// Archive is one log that is read at single lines. It needs no index: lines are found by their numbers.
+// Archive is one log that is read at single lines, as it was when it was opened. It needs no index: lines are found by their numbers.
+// Its methods may be called at the same time.
 type Archive struct {
 	dir    string
 	id     identity
 	signed tlog.Checkpoint
 	note   []byte // the checkpoint as it is signed
+
+	mu   sync.Mutex
+	edge map[int][]byte // the partial tile of each level, which every proof needs and no file has
 }
 
 // OpenArchive opens one log for reading. It checks the checkpoint's signature, and of the lines only those that it reads.
@@ -37,7 +42,7 @@ func OpenArchive(dir string) (*Archive, error) {
 		return nil, fmt.Errorf("%s is not one log (no seg-….jsonl and no origin.json in it)", dir)
 	}
 	name := filepath.Base(dir)
-	a := &Archive{dir: dir}
+	a := &Archive{dir: dir, edge: map[int][]byte{}}
 	if a.id, err = readIdentity(dir, name); err != nil {
 		return nil, err
 	}
@@ -71,15 +76,35 @@ func (a *Archive) Prove(n uint64) (tlog.Proof, error) {
 func (a *Archive) Tile(level int, n uint64, width int) ([]byte, error) {
 	t := tlog.Tile{Level: level, N: n}
 	if t.End() <= a.signed.Size {
-		b, err := readSmall(filepath.Join(a.dir, filepath.FromSlash(t.Path())), tlog.TileBytes)
+		b, err := a.full(t)
 		if err != nil {
 			return nil, err
 		}
-		if len(b) != tlog.TileBytes {
-			return nil, fmt.Errorf("tile %s has %d bytes, not %d", t.Path(), len(b), tlog.TileBytes)
-		}
 		return b[:width*len(tlog.Hash{})], nil
 	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if have := a.edge[level]; have != nil {
+		return have[:width*len(tlog.Hash{})], nil
+	}
+	b, err := a.partial(level, n, width)
+	if err == nil {
+		a.edge[level] = b
+	}
+	return b, err
+}
+
+// full reads the file of a full tile.
+func (a *Archive) full(t tlog.Tile) ([]byte, error) {
+	b, err := readSmall(filepath.Join(a.dir, filepath.FromSlash(t.Path())), tlog.TileBytes)
+	if err == nil && len(b) != tlog.TileBytes {
+		err = fmt.Errorf("tile %s has %d bytes, not %d", t.Path(), len(b), tlog.TileBytes)
+	}
+	return b, err
+}
+
+// partial computes the tile of a level that is not full: there is one at most.
+func (a *Archive) partial(level int, n uint64, width int) ([]byte, error) {
 	var out []byte
 	if level == 0 {
 		err := a.lines(n*tlog.TileWidth, uint64(width), func(text []byte) {
@@ -91,7 +116,7 @@ func (a *Archive) Tile(level int, n uint64, width int) ([]byte, error) {
 	for i := range uint64(width) {
 		below := tlog.Tile{Level: level - 1, N: n*tlog.TileWidth + i}
 		var err error
-		if below.Hashes, err = a.Tile(below.Level, below.N, tlog.TileWidth); err != nil {
+		if below.Hashes, err = a.full(below); err != nil {
 			return nil, err
 		}
 		root := below.Root()
