@@ -258,6 +258,25 @@ func TestOfManyRequestsWithOneProofOneGetsIn(t *testing.T) {
 	}
 }
 
+func TestAProofThatWasUsedStaysUsedUnderAnotherBundle(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	req := newClient(w, newECKey("c")).request("once")
+	if got, detail := refused(t, w.verifier, req); got != "" {
+		t.Fatalf("refused for %q (%s)", got, detail)
+	}
+	moved, err := w.entry(`"jwks_uri": "` + w.base + `/usa/jwks?2", `)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for deadline := time.Now().Add(10 * time.Second); w.issuerKeys.Ready() != nil && time.Now().Before(deadline); {
+		time.Sleep(time.Millisecond)
+	}
+	if got, detail := refused(t, moved, req); got != authz.IdentityBinding || !strings.Contains(detail, "was used before") {
+		t.Errorf("refused for %q (%s), want %q", got, detail, authz.IdentityBinding)
+	}
+}
+
 func TestAProofIsRememberedWhileItCouldCount(t *testing.T) {
 	t.Parallel()
 	for _, later := range []time.Duration{0, 45 * time.Second, 89 * time.Second, 90 * time.Second} {

@@ -41,8 +41,9 @@ type Keys struct {
 	fetch  sync.WaitGroup
 	stats  stats
 
-	mu     sync.Mutex // guards sets and closed
+	mu     sync.Mutex // guards sets, proofs and closed
 	sets   map[source]*keySet
+	proofs map[string]*proofs // by issuer id; they outlive its sets, or a bundle that moves a set would let proofs be used again
 	closed bool
 }
 
@@ -81,7 +82,7 @@ func NewKeys(c KeysConfig) *Keys {
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	return &Keys{
-		config: c, ctx: ctx, stop: stop, sets: map[source]*keySet{},
+		config: c, ctx: ctx, stop: stop, sets: map[source]*keySet{}, proofs: map[string]*proofs{},
 		client: &http.Client{
 			Transport: c.Transport,
 			Timeout:   fetchTimeout,
@@ -100,10 +101,13 @@ func (k *Keys) set(i *issuer) *keySet {
 	if s, ok := k.sets[src]; ok {
 		return s
 	}
+	if k.proofs[i.id] == nil {
+		k.proofs[i.id] = &proofs{}
+	}
 	ctx, stop := context.WithCancel(k.ctx)
 	s := &keySet{
 		issuer: i.id, uri: src.uri, algorithms: algorithms, keys: k, since: k.config.Now(),
-		wanted: make(chan struct{}, 1), slots: newSlots(), stop: stop,
+		wanted: make(chan struct{}, 1), slots: newSlots(), proofs: k.proofs[i.id], stop: stop,
 	}
 	s.failure.Store(&failure{errors.New("not fetched yet")})
 	if k.closed {
@@ -184,7 +188,7 @@ type keySet struct {
 	stop       context.CancelFunc
 	wanted     chan struct{} // of one: somebody asked for a kid that is not there
 	slots      slots
-	proofs     proofs
+	proofs     *proofs
 
 	good    atomic.Pointer[fetched]
 	failure atomic.Pointer[failure] // why there are no keys; of no meaning while there are
