@@ -26,6 +26,7 @@ type traces struct {
 	mu      sync.Mutex
 	offsets map[string]int64  // by file, what has been read
 	records map[string][]kept // by decision id
+	objects map[string]int    // of the store's that a decision names, by log and decision id
 	served  map[string]int    // lines of the store's log, by the decision id in them
 	ran     map[string]int    // lines of the job service's, likewise
 	strange []string          // lines of both that name no decision
@@ -39,7 +40,7 @@ type kept struct {
 
 // newTraces reads from now on: what the set-up did at the store is not a request.
 func newTraces(l demo.Layout) (*traces, error) {
-	t := &traces{layout: l, offsets: map[string]int64{}, records: map[string][]kept{}, served: map[string]int{}, ran: map[string]int{}}
+	t := &traces{layout: l, offsets: map[string]int64{}, records: map[string][]kept{}, objects: map[string]int{}, served: map[string]int{}, ran: map[string]int{}}
 	fi, err := os.Stat(l.StorageAccessLog())
 	if err != nil {
 		return nil, err
@@ -60,6 +61,11 @@ func (t *traces) read() error {
 			var r authz.Record
 			if err := json.Unmarshal(line, &r); err != nil {
 				return fmt.Errorf("%s: %w in %s", path, err, line)
+			}
+			for _, a := range r.Accesses {
+				if strings.HasPrefix(a.Resource, "s3://") {
+					t.objects[log+" "+r.DecisionID]++
+				}
 			}
 			if r.Part == nil || r.Part[0] == r.Part[1] { // a decision of several lines is one record
 				t.records[r.DecisionID] = append(t.records[r.DecisionID], kept{log, r})
@@ -141,17 +147,11 @@ func (k kept) allows() bool { return k.Allow }
 func (k kept) isJobs() bool { return k.Request != nil && k.Request.Protocol == "jobs" }
 
 // uses is how many requests at the store a decision is good for: its own, or one for each object of a job.
-func (k kept) uses() int {
+func (t *traces) uses(k kept) int {
 	if !k.isJobs() {
 		return 1
 	}
-	n := 0
-	for _, a := range k.Accesses {
-		if strings.HasPrefix(a.Resource, "s3://") {
-			n++
-		}
-	}
-	return n
+	return t.objects[k.log+" "+k.DecisionID]
 }
 
 // reached counts all requests that reached the store.
@@ -185,7 +185,7 @@ func (w *world) settle() error {
 		i := slices.IndexFunc(t.records[id], kept.allows)
 		if i < 0 {
 			problems = append(problems, fmt.Errorf("the store served %s, which no record allows", id))
-		} else if most := t.records[id][i].uses(); n > most {
+		} else if most := t.uses(t.records[id][i]); n > most {
 			problems = append(problems, fmt.Errorf("the store served decision %s %d times, which is good for %d", id, n, most))
 		}
 	}
