@@ -10,7 +10,7 @@ import (
 type Record struct {
 	Type       string  `json:"type"` // decision, start, stop, activation, disagreement, recovered or flood
 	DecisionID string  `json:"decision_id"`
-	Salt       string  `json:"salt"`      // random, so that nobody guesses a record from its hash
+	Salt       string  `json:"salt"`      // random and given by the log, so that nobody guesses a record from its hash
 	Time       Time    `json:"timestamp"` //
 	Clock      string  `json:"clock"`     // trusted, floor or unknown
 	Gateway    Gateway `json:"gateway"`

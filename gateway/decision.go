@@ -59,7 +59,7 @@ func (d *decision) denied() error {
 // finish writes the record. It allows if and only if err is nil, which judge returns only after a sealed grant.
 func (d *decision) finish(err error) authz.Record {
 	r := authz.Record{
-		Type: "decision", DecisionID: d.id, Salt: randomHex(), Time: authz.At(d.now), Clock: d.clock, Marking: unmarked,
+		Type: "decision", DecisionID: d.id, Time: authz.At(d.now), Clock: d.clock, Marking: unmarked,
 		Gateway:   d.gateway,
 		RequestID: d.req.ID, RequestedBy: d.req.Peer.Address, Principal: d.req.Peer.Principal,
 		Request: &authz.Summary{

@@ -209,7 +209,7 @@ func (s *Server) event(ctx context.Context, kind string, ref authz.BundleRef, fi
 	defer cancel()
 	now, state := s.clock.now()
 	r := authz.Record{
-		Type: kind, DecisionID: randomHex(), Salt: randomHex(), Time: authz.At(now), Clock: state, Marking: unmarked,
+		Type: kind, DecisionID: randomHex(), Time: authz.At(now), Clock: state, Marking: unmarked,
 		Gateway: authz.Gateway{ID: s.c.ID, Enclaves: s.c.Enclaves},
 		Reasons: []authz.Reason{}, Unproven: []authz.Reason{}, Bundle: ref, Fields: fields,
 	}
