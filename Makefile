@@ -5,7 +5,7 @@ RACE := $(if $(shell command -v $(or $(CC),cc) 2>/dev/null),-race)
 UNIT = $(shell $(GO) list ./... | grep -v /conformance)
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test lint policies bench fuzz clean
+.PHONY: help build demo test lint policies bench fuzz soak clean
 
 help: ## this help
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,6 +34,9 @@ bench: build ## speed beside a server that always allows and one that interprets
 FUZZTIME ?= 10m
 fuzz: ## every fuzz target for FUZZTIME (10m)
 	$(GO) run ./conformance/fuzz -time $(FUZZTIME)
+
+soak: ## the policy and the naive evaluator on millions of points
+	$(GO) test -v -count=1 -timeout 60m -run OnEveryPoint ./conformance/oracle -soak
 
 clean: ## what the commands above made, downloads included
 	rm -rf bin .tools .demo
