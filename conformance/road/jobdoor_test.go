@@ -89,8 +89,7 @@ func TestTheJobServiceItselfRunsNothingWithoutAGrantOfThisRequest(t *testing.T) 
 	compute := w.anotherEnvoy(t, recorder).Compute
 	capture := func(j job) captured {
 		r := j.start("sam")
-		maps.Copy(r.header, map[string]string{"X-Sallyport-Grant": "mine", "X-Sallyport-Clearance": "mine", "X-Amz-Security-Token": "mine", "X-Envoy-Upstream-Rq-Timeout-Ms": "1"})
-		delete(r.header, "X-Amz-Security-Token") // beside Authorization it is a second credential
+		maps.Copy(r.header, map[string]string{"X-Sallyport-Grant": "mine", "X-Sallyport-Clearance": "mine", "X-Envoy-Upstream-Rq-Timeout-Ms": "1"})
 		return w.capture(t, compute, recorded, r)
 	}
 	j, other := jobOn("us-defense-plans/", "iad-1"), jobOn("us-defense-plans/", "iad-1")
@@ -268,15 +267,16 @@ func memoryHolds(t *testing.T, pid int, secrets map[string][]byte) (held []strin
 		t.Skip("the memory of a process can't be read here: ", err)
 	}
 	defer memory.Close()
+	const chunk, overlap = 4 << 20, 1 << 10
+	buffer := make([]byte, chunk+overlap)
 	for line := range strings.Lines(string(maps)) {
 		var from, to int64
 		var access string
 		if n, _ := fmt.Sscanf(line, "%x-%x %s", &from, &to, &access); n != 3 || !strings.HasPrefix(access, "rw") {
 			continue
 		}
-		const chunk, overlap = 4 << 20, 1 << 10
 		for at := from; at < to; at += chunk {
-			b := make([]byte, min(chunk+overlap, to-at))
+			b := buffer[:min(chunk+overlap, to-at)]
 			n, _ := memory.ReadAt(b, at) // some can't be read
 			for name, secret := range secrets {
 				if bytes.Contains(b[:n], bytes.TrimSpace(secret)) && !slices.Contains(held, name) {
