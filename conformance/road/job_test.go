@@ -60,6 +60,12 @@ func (w *world) compute(t testing.TB, r request) answer {
 func (w *world) run(t *testing.T, who string, j job) (id string) {
 	t.Helper()
 	a := w.compute(t, j.start(who))
+	for range 5 {
+		if !late(w.outcome(t, a)) {
+			break
+		}
+		a = w.compute(t, j.start(who))
+	}
 	w.check(t, a, allowed(http.StatusAccepted, j.Queue))
 	s := jobStatus(t, a)
 	if s.State != "running" || !strings.HasPrefix(s.ID, j.Queue+".") {
@@ -68,13 +74,18 @@ func (w *world) run(t *testing.T, who string, j job) (id string) {
 	return s.ID
 }
 
-// awaited asks for a job's state until it is no longer running. Where modules take the machine, the gateway can be late for once.
+// late reports whether a request was refused since a busy machine did not decide or record it in time. Modules make it busy.
+func late(o outcome) bool {
+	return cmp.Equal(o, envoy(http.StatusServiceUnavailable)) || o.Visible == "system.audit_unavailable" || o.Visible == "system.timeout"
+}
+
+// awaited asks for a job's state until it is no longer running.
 func (w *world) awaited(t *testing.T, who, id string) jobs.Status {
 	t.Helper()
 	queue, _, _ := strings.Cut(id, ".")
 	for deadline := time.Now().Add(time.Minute); ; time.Sleep(100 * time.Millisecond) {
 		a := w.compute(t, state(who, id))
-		if cmp.Equal(w.outcome(t, a), envoy(http.StatusServiceUnavailable)) && time.Now().Before(deadline) {
+		if late(w.outcome(t, a)) && time.Now().Before(deadline) {
 			continue
 		}
 		w.check(t, a, allowed(http.StatusOK, queue))
