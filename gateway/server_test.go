@@ -52,7 +52,8 @@ func TestAnAllowCarriesTheMarkTheGrantAndOneRecordThatCanBeJudgedAgain(t *testin
 		credential.Set = append(credential.Set, f)
 		set[f.Name] = f.Value
 	}
-	names := []string{"authorization", "referer", "x-amz-content-sha256", "x-amz-date", "x-envoy-upstream-rq-timeout-ms", "x-sallyport-decision-id"}
+	names := []string{"authorization", "referer", "x-amz-content-sha256", "x-amz-date", "x-envoy-upstream-rq-timeout-ms",
+		"x-envoy-upstream-stream-duration-ms", "x-sallyport-decision-id"}
 	if diff := cmp.Diff(names, slices.Sorted(maps.Keys(set))); diff != "" {
 		t.Errorf("headers for the store (-want +got):\n%s", diff)
 	}

@@ -121,11 +121,7 @@ func (s *Services) Prepare(r authz.Resolution, subject, decisionID string, now, 
 		return authz.Sealed{}, authz.Refuse(authz.RequestUnsupported,
 			fmt.Sprintf("its grant has %d bytes, of at most %d: ask for less, or for shorter names", len(compact), service.MaxSize))
 	}
-	set := []authz.HeaderField{
-		{Name: strings.ToLower(service.Header), Value: compact},
-		{Name: "x-sallyport-decision-id", Value: decisionID},
-		{Name: "x-envoy-upstream-rq-timeout-ms", Value: strconv.FormatInt(left.Milliseconds(), 10)},
-	}
+	set := append([]authz.HeaderField{{Name: strings.ToLower(service.Header), Value: compact}}, bounds(decisionID, left)...)
 	return authz.Seal(authz.Credential{Set: set, Remove: without(r.Upstream.Remove, set)}), nil
 }
 

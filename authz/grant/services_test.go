@@ -221,7 +221,8 @@ func TestAGrantSaysEverythingThatWasJudged(t *testing.T) {
 		headers[f.Name] = f.Value
 	}
 	delete(headers, "x-sallyport-grant") // verified above
-	wantHeaders := map[string]string{"x-sallyport-decision-id": decisionID, "x-envoy-upstream-rq-timeout-ms": "3600000"}
+	wantHeaders := map[string]string{"x-sallyport-decision-id": decisionID, "x-envoy-upstream-rq-timeout-ms": "3600000",
+		"x-envoy-upstream-stream-duration-ms": "3600000"}
 	if diff := cmp.Diff(wantHeaders, headers); diff != "" {
 		t.Errorf("headers (-want +got):\n%s", diff)
 	}

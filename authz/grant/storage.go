@@ -113,12 +113,20 @@ func (s *Storage) Prepare(u authz.Upstream, decisionID string, now, authority ti
 	if err != nil {
 		return authz.Sealed{}, authz.Refuse(authz.SystemGrantUnavailable, err.Error())
 	}
-	set := append(signed,
-		authz.HeaderField{Name: "referer", Value: decisionID},
-		authz.HeaderField{Name: "x-sallyport-decision-id", Value: decisionID},
-		authz.HeaderField{Name: "x-envoy-upstream-rq-timeout-ms", Value: strconv.FormatInt(left.Milliseconds(), 10)},
-	)
+	set := append(signed, authz.HeaderField{Name: "referer", Value: decisionID})
+	set = append(set, bounds(decisionID, left)...)
 	return authz.Seal(authz.Credential{Set: set, Remove: without(u.Remove, set)}), nil
+}
+
+// bounds names the decision to the upstream and ends the stream with the authority for it. Envoy counts the first time from the end
+// of the request, which bounds downloads, and the second from its beginning, which bounds uploads.
+func bounds(decisionID string, left time.Duration) []authz.HeaderField {
+	ms := strconv.FormatInt(left.Milliseconds(), 10)
+	return []authz.HeaderField{
+		{Name: "x-sallyport-decision-id", Value: decisionID},
+		{Name: "x-envoy-upstream-rq-timeout-ms", Value: ms},
+		{Name: "x-envoy-upstream-stream-duration-ms", Value: ms},
+	}
 }
 
 // sign returns authorization, x-amz-date and x-amz-content-sha256 for u.

@@ -70,7 +70,7 @@ func TestACredentialCoversTheRequestAndEndsSoon(t *testing.T) {
 		"x-amz-content-sha256":           "UNSIGNED-PAYLOAD",
 		"referer":                        "d1",
 		"x-sallyport-decision-id":        "d1",
-		"x-envoy-upstream-rq-timeout-ms": "90000",
+		"x-envoy-upstream-rq-timeout-ms": "90000", "x-envoy-upstream-stream-duration-ms": "90000",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("headers (-want +got):\n%s", diff)

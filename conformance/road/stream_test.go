@@ -85,3 +85,42 @@ func TestADownloadEndsWithTheToken(t *testing.T) {
 		})
 	}
 }
+
+// TestAnUploadEndsWithTheToken sends 64 MiB so slowly that the token ends first: the stream must end with it. What had come by then
+// the store may keep, as of any client that goes away: versitygw takes an upload without a checksum for whole.
+func TestAnUploadEndsWithTheToken(t *testing.T) {
+	t.Parallel()
+	w := sharedWorld(t)
+	const life, size = 6 * time.Second, 64 << 20
+	path := "/us-defense-plans/" + unique()
+	body, slow := io.Pipe()
+	began := time.Now()
+	go func() {
+		chunk := make([]byte, 64<<10)
+		for range size / len(chunk) {
+			if _, err := slow.Write(chunk); err != nil {
+				return
+			}
+			time.Sleep(50 * time.Millisecond) // 64 MiB would take 51 s
+		}
+		slow.Close()
+	}()
+	req, err := http.NewRequest(http.MethodPut, w.url(w.ports.Storage)+path, body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.ContentLength = size
+	req.Header.Set("Authorization", "Bearer "+w.token(t, "sam", endsIn(life)))
+	resp, err := (&http.Client{Timeout: 4 * life}).Do(req)
+	took := time.Since(began)
+	body.CloseWithError(io.ErrClosedPipe)
+	if err == nil {
+		resp.Body.Close()
+		if resp.StatusCode == http.StatusOK {
+			t.Fatal("the upload was taken whole")
+		}
+	}
+	if took < life-2*time.Second || took > life+3*time.Second {
+		t.Errorf("the upload was cut after %v, the token lives %v: %v", took, life, err)
+	}
+}
