@@ -18,7 +18,7 @@ demo: build ## the demo world on loopback and its tour; TOUR=once exits after th
 
 test: lint policies ## everything, the suite through the real Envoy and store included
 	$(GO) test $(RACE) -timeout 25m $(UNIT)
-	$(GO) test -v -count=1 -timeout 30m ./conformance/...
+	$(GO) test -p 1 -v -count=1 -timeout 30m ./conformance/...
 
 lint: ## formatting and vet
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); echo 'run gofmt -w on these'; exit 1; }
