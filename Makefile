@@ -23,6 +23,7 @@ test: lint policies ## everything, the suite through the real Envoy and store in
 lint: ## formatting and vet
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); echo 'run gofmt -w on these'; exit 1; }
 	$(GO) vet ./...
+	cd conformance/bench && $(GO) vet ./...
 
 policies: build ## check and test the shipped Rego
 	bin/sallyport policy check policies
