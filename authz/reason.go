@@ -38,7 +38,14 @@ type Decision struct {
 	Obligations []Obligation `json:"obligations"`
 }
 
-// Obligation is what must be done with an allowed access (ID "view-only", …). A gateway that does not know one denies.
+// Obligation is what must be done with an access (ID "audit.mask", …). A gateway that does not know one of an allowed access denies.
 type Obligation struct {
-	ID string `json:"id"`
+	ID     string   `json:"id"`
+	Fields []string `json:"fields,omitempty"` // of audit.mask: JSON pointers into the policy input
 }
+
+// Obligations that the log meets: which parts of a record stand there only as commitments, and that it need not wait for the disk.
+const (
+	AuditMask     = "audit.mask"
+	AuditBuffered = "audit.buffered"
+)

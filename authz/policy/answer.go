@@ -18,8 +18,9 @@ var entrypointRef = ast.MustParseRef(entrypoint)
 
 // answer is what Rego said at the entrypoint: exactly allow, unproven, reasons and obligations, of the right types, and not judged yet.
 type answer struct {
-	allow                          bool
-	unproven, reasons, obligations []string
+	allow             bool
+	unproven, reasons []string
+	obligations       []authz.Obligation
 }
 
 // decision judges an answer: its ids are known and distinct, and its members agree with each other. Whatever else it is, it is an
@@ -33,13 +34,13 @@ func (a answer) decision(known map[authz.Reason]bool) (authz.Decision, error) {
 	if d.Reasons, err = reasons("reasons", a.reasons, known); err != nil {
 		return authz.Decision{}, err
 	}
-	slices.Sort(a.obligations)
-	d.Obligations = make([]authz.Obligation, len(a.obligations))
-	for i, id := range a.obligations {
-		if id == "" || i > 0 && id == a.obligations[i-1] {
-			return authz.Decision{}, fmt.Errorf("obligations holds %q, which is empty or there twice", id)
+	slices.SortFunc(a.obligations, func(a, b authz.Obligation) int { return strings.Compare(a.ID, b.ID) })
+	d.Obligations = append([]authz.Obligation{}, a.obligations...)
+	for i, o := range d.Obligations {
+		if o.ID == "" || i > 0 && o.ID == d.Obligations[i-1].ID {
+			return authz.Decision{}, fmt.Errorf("obligations holds %q, which is empty or there twice", o.ID)
 		}
-		d.Obligations[i] = authz.Obligation{ID: id}
+		slices.Sort(o.Fields)
 	}
 	for _, r := range d.Reasons {
 		if !slices.Contains(d.Unproven, r) {
@@ -90,12 +91,18 @@ func answerOf(results rego.ResultSet) (a answer, err error) {
 	for name, ids := range map[string]*[]string{"unproven": &a.unproven, "reasons": &a.reasons} {
 		ok = elements(member(object, name), ids, id) && ok
 	}
-	ok = elements(member(object, "obligations"), &a.obligations, func(v ast.Value) (string, bool) {
-		o, ok := v.(ast.Object)
-		if !ok || o.Len() != 1 {
-			return "", false
+	ok = elements(member(object, "obligations"), &a.obligations, func(v ast.Value) (o authz.Obligation, ok bool) {
+		object, ok := v.(ast.Object)
+		if !ok {
+			return o, false
 		}
-		return id(member(o, "id"))
+		o.ID, ok = id(member(object, "id"))
+		fields := member(object, "fields")
+		if fields != nil {
+			ok = elements(fields, &o.Fields, id) && ok && object.Len() == 2
+			return o, ok
+		}
+		return o, ok && object.Len() == 1
 	}) && ok
 	if !ok {
 		return answer{}, errShape
@@ -112,7 +119,7 @@ func member(o ast.Object, name string) ast.Value {
 }
 
 // elements reads the elements of a set or an array into out; false if v is neither or holds what read does not take.
-func elements(v ast.Value, out *[]string, read func(ast.Value) (string, bool)) bool {
+func elements[E any](v ast.Value, out *[]E, read func(ast.Value) (E, bool)) bool {
 	good := true
 	add := func(t *ast.Term) {
 		s, ok := read(t.Value)
@@ -147,15 +154,20 @@ func parseAnswer(results []byte) (answer, error) {
 				p.want("false")
 			}
 		case "unproven":
-			a.unproven = p.list(p.text)
+			a.unproven = list(&p, p.text)
 		case "reasons":
-			a.reasons = p.list(p.text)
+			a.reasons = list(&p, p.text)
 		case "obligations":
-			a.obligations = p.list(func() string {
-				p.want(`{"id":`)
-				id := p.text()
+			a.obligations = list(&p, func() (o authz.Obligation) {
+				p.want(`{`)
+				if p.has(`"fields":`) { // members come in the order of their names
+					o.Fields = list(&p, p.text)
+					p.want(`,`)
+				}
+				p.want(`"id":`)
+				o.ID = p.text()
 				p.want(`}`)
-				return id
+				return o
 			})
 		default:
 			p.ok = false
@@ -210,9 +222,9 @@ func (p *answerParser) text() string {
 	return ""
 }
 
-func (p *answerParser) list(element func() string) []string {
+func list[E any](p *answerParser, element func() E) []E {
 	p.want(`[`)
-	var out []string
+	var out []E
 	for p.ok && !p.has(`]`) {
 		if len(out) > 0 {
 			p.want(`,`)
