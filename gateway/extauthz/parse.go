@@ -1,6 +1,7 @@
 // Package extauthz speaks Envoy's ext_authz v3: it owns the gRPC service, so nobody else touches a CheckResponse.
 //
-// Parse reads a CheckRequest once and repairs nothing: what could be read in two ways arrives as a Request with a Problem. Allow
+// Parse reads a CheckRequest once and repairs nothing: what could be read in two ways arrives as a Request with a Problem, whatever
+// service its route leads to (target.go and header.go say what; bodies are the adapters'). Allow
 // and Deny are the only makers of an Answer, and Allow takes an authz.Grant, which only authz.Commit can make. That matters
 // because to Envoy an empty CheckResponse, or one with status 0 and a denied_response, means "allow": Render gives every answer
 // that is not a valid grant a status other than OK.
@@ -98,23 +99,23 @@ func check(req authz.Request, http *authv3.AttributeContext_HttpRequest) authz.R
 		return refuse(req, "the body is text: set pack_as_bytes in Envoy's ext_authz filter")
 	case len(req.Body) > maxBodyBytes:
 		return refuse(req, "the body is larger than a check may carry")
+	case req.Method == "CONNECT":
+		return refuseAs(req, unsupported("CONNECT asks for a tunnel, in which no request could be judged"))
 	}
-	for _, name := range []string{"authorization", "content-length", "content-type", "host", "x-request-id"} {
-		if _, n := req.Headers.Get(name); n > 1 {
-			return refuse(req, fmt.Sprintf("header %s came %d times", name, n))
+	for _, problem := range []*authz.Refusal{checkPath(req.Path), checkQuery(req.Query), checkHeaders(req)} {
+		if problem != nil {
+			return refuseAs(req, problem)
 		}
-	}
-	if v, n := req.Headers.Get("host"); n > 0 && v != req.Host {
-		return refuse(req, "two hosts")
-	}
-	if v, _ := req.Headers.Get("x-envoy-auth-partial-body"); v != "" && v != "false" {
-		return refuse(req, "the body is not whole: allow_partial_message must be false")
 	}
 	return req
 }
 
 func refuse(req authz.Request, detail string) authz.Request {
-	req.Problem = authz.Refuse(authz.RequestAmbiguous, detail)
+	return refuseAs(req, authz.Refuse(authz.RequestAmbiguous, detail))
+}
+
+func refuseAs(req authz.Request, problem *authz.Refusal) authz.Request {
+	req.Problem = problem
 	return req
 }
 

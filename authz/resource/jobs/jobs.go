@@ -57,9 +57,6 @@ const collection = "/v1/jobs"
 
 // Parse reads req. Its error is a *authz.Refusal.
 func Parse(req authz.Request) (Call, error) {
-	if err := s3.CheckHeaders(req.Headers); err != nil {
-		return Call{}, err
-	}
 	if err := checkHost(req.Host); err != nil {
 		return Call{}, err
 	}

@@ -5,6 +5,9 @@
 // package, Envoy, the store) is request.ambiguous: it is refused before anything is signed, because a store that finds another
 // canonical form answers with the string it would have signed.
 //
+// A request comes here from gateway/extauthz, which has refused what no service could read in one way: names of headers that repeat,
+// broken escapes, dot segments and the like. What is checked here again is checked because keys and copy sources are paths too.
+//
 // Invariants: nothing is repaired, trimmed or guessed. No path in a Call has an empty segment, except a last one that ends a
 // folder's name or a prefix, a dot segment, or a segment that stores keep for themselves. Upstream.Path and Upstream.Query are
 // the only encodings of what was judged, and reading them again gives the same Call. An object version other than the current one

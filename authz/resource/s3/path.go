@@ -99,8 +99,8 @@ func checkPrefix(p string) error {
 	if strings.Contains(p, `\`) {
 		return fmt.Errorf("%q has a backslash", p)
 	}
-	for _, escaped := range []string{"%2e", "%2f", "%5c"} {
-		if strings.Contains(strings.ToLower(p), escaped) {
+	for i := range len(p) {
+		if p[i] == '%' && i+2 < len(p) && hexadecimal(p[i+1]) && hexadecimal(p[i+2]) {
 			return fmt.Errorf("%q would be another key if it were decoded once more", p)
 		}
 	}

@@ -28,7 +28,7 @@ type Touch struct {
 
 // Parse reads req. Its error is a *authz.Refusal.
 func Parse(req authz.Request) (Call, error) {
-	if err := CheckHeaders(req.Headers); err != nil {
+	if err := checkHeaders(req.Headers); err != nil {
 		return Call{}, err
 	}
 	address, err := parseAddress(req)
