@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // Log keeps records. Append returns nil only when r is durable in every log that it belongs to. It must not keep r.
@@ -55,9 +56,10 @@ func (s Sealed) Digest() string {
 
 // Grant is an opened credential: the proof that a record which allows is durable. The zero value grants nothing.
 type Grant struct {
-	c          Credential
-	decisionID string
-	ok         bool
+	c           Credential
+	decisionID  string
+	displayOnly bool
+	ok          bool
 }
 
 // Valid reports whether g came from a Commit that allowed.
@@ -71,6 +73,9 @@ func (g Grant) Remove() []string { return g.c.Remove }
 
 // DecisionID returns the id of the record behind g.
 func (g Grant) DecisionID() string { return g.decisionID }
+
+// DisplayOnly reports whether what g gives access to may be shown only, and not kept.
+func (g Grant) DisplayOnly() bool { return g.displayOnly }
 
 // ErrNotAllowed says that a record was appended and denies, so there is no grant.
 var ErrNotAllowed = errors.New("authz: the record does not allow")
@@ -93,5 +98,6 @@ func Commit(ctx context.Context, log Log, r Record, s Sealed) (Grant, error) {
 	if !r.Allow {
 		return Grant{}, ErrNotAllowed
 	}
-	return Grant{c: s.c, decisionID: r.DecisionID, ok: true}, nil
+	shown := slices.ContainsFunc(r.Obligations, func(o Obligation) bool { return o.ID == DisplayOnly })
+	return Grant{c: s.c, decisionID: r.DecisionID, displayOnly: shown, ok: true}, nil
 }

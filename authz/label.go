@@ -6,6 +6,7 @@ type Label struct {
 	Level        string              `json:"level"`
 	Categories   map[string][]string `json:"categories"`   // tag set → values
 	Release      []string            `json:"release"`      // countries; nil is "no release list"
+	Display      []string            `json:"display"`      // countries that may be shown it and not given it; nil is "no display list"
 	Nation       []string            `json:"nation"`       // nation tags, such as NOFORN
 	Handling     []string            `json:"handling"`     // handling tags, such as CUI
 	Created      Time                `json:"created"`      // when the label was given: the clock of equivalences

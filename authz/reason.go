@@ -44,6 +44,9 @@ type Obligation struct {
 	Fields []string `json:"fields,omitempty"` // of audit.mask: JSON pointers into the policy input
 }
 
+// DisplayOnly is the obligation of what may be shown and not given: the caller is told so, and nothing on the way may keep it.
+const DisplayOnly = "display_only"
+
 // Obligations that the log meets: which parts of a record stand there only as commitments, and that it need not wait for the disk.
 const (
 	AuditMask     = "audit.mask"

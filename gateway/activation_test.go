@@ -166,23 +166,23 @@ func TestOnlyAWholeAnswerOfPolicyIsNoDenial(t *testing.T) {
 	allow := policy.Outcome{Decision: authz.Decision{Allow: true}}
 	deny := policy.Outcome{Decision: authz.Decision{Reasons: reasons("clearance.level")}}
 	obliged := policy.Outcome{Decision: authz.Decision{Allow: true, Obligations: []authz.Obligation{{ID: "view-only"}}}}
-	logged := policy.Outcome{Decision: authz.Decision{Allow: true, Obligations: []authz.Obligation{{ID: "audit.buffered"}, {ID: "audit.mask", Fields: []string{"/subject/id"}}}}}
+	logged := policy.Outcome{Decision: authz.Decision{Allow: true, Obligations: []authz.Obligation{{ID: "audit.buffered"}, {ID: "audit.mask", Fields: []string{"/subject/id"}}, {ID: "display_only"}}}}
 	two := make([]authz.Access, 2)
 	for name, c := range map[string]struct {
 		accesses []authz.Access
 		outcomes []policy.Outcome
 		want     string
 	}{
-		"each access is allowed":         {two, []policy.Outcome{allow, allow}, ""},
-		"nothing was decided":            {nil, nil, "system.policy_error: not every access was decided"},
-		"no outcome for an access":       {two[:1], nil, "system.policy_error: not every access was decided"},
-		"fewer outcomes than accesses":   {two, []policy.Outcome{allow}, "system.policy_error: not every access was decided"},
-		"more outcomes than accesses":    {two[:1], []policy.Outcome{allow, allow}, "system.policy_error: not every access was decided"},
-		"one access of two is denied":    {two, []policy.Outcome{allow, deny}, errDenied.Error()},
-		"a zero outcome":                 {two[:1], make([]policy.Outcome, 1), errDenied.Error()},
-		"an obligation that is unknown":  {two, []policy.Outcome{allow, obliged}, "obligation.unsupported: obligation view-only"},
-		"obligations that the log meets": {two, []policy.Outcome{allow, logged}, ""},
-		"a denial before an obligation":  {two, []policy.Outcome{obliged, deny}, errDenied.Error()},
+		"each access is allowed":        {two, []policy.Outcome{allow, allow}, ""},
+		"nothing was decided":           {nil, nil, "system.policy_error: not every access was decided"},
+		"no outcome for an access":      {two[:1], nil, "system.policy_error: not every access was decided"},
+		"fewer outcomes than accesses":  {two, []policy.Outcome{allow}, "system.policy_error: not every access was decided"},
+		"more outcomes than accesses":   {two[:1], []policy.Outcome{allow, allow}, "system.policy_error: not every access was decided"},
+		"one access of two is denied":   {two, []policy.Outcome{allow, deny}, errDenied.Error()},
+		"a zero outcome":                {two[:1], make([]policy.Outcome, 1), errDenied.Error()},
+		"an obligation that is unknown": {two, []policy.Outcome{allow, obliged}, "obligation.unsupported: obligation view-only"},
+		"obligations that are met":      {two, []policy.Outcome{allow, logged}, ""},
+		"a denial before an obligation": {two, []policy.Outcome{obliged, deny}, errDenied.Error()},
 	} {
 		d := decision{resolution: authz.Resolution{Accesses: c.accesses}, outcomes: c.outcomes}
 		got := ""

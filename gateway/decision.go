@@ -58,8 +58,8 @@ func (d *decision) denied() error {
 	return nil
 }
 
-// met are the obligations that this gateway can meet. The log meets these.
-var met = map[string]bool{authz.AuditMask: true, authz.AuditBuffered: true}
+// met are the obligations that this gateway can meet. The log meets those of audit; the answer to the client carries display_only.
+var met = map[string]bool{authz.AuditMask: true, authz.AuditBuffered: true, authz.DisplayOnly: true}
 
 // finish writes the record. It allows if and only if err is nil, which judge returns only after a sealed grant.
 func (d *decision) finish(err error) authz.Record {

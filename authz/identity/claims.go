@@ -158,10 +158,10 @@ func (r *reader) clearance(v any, at string, schemes map[string]*scheme) claimed
 }
 
 // label reads a label of the session's high-water mark. What the claim leaves out stays out: an absent list of tags is none, an
-// absent or null release list is no release list, an absent or null date is unknown.
+// absent or null release or display list is no such list, an absent or null date is unknown.
 func (r *reader) label(v any, at string, schemes map[string]*scheme) authz.Label {
 	o := r.object(v, at)
-	r.closed(o, at, "scheme", "level", "categories", "release", "nation", "handling", "created", "alternatives")
+	r.closed(o, at, "scheme", "level", "categories", "release", "display", "nation", "handling", "created", "alternatives")
 	at += "."
 	l := authz.Label{
 		Scheme:       r.text(o["scheme"], at+"scheme"),
@@ -173,6 +173,9 @@ func (r *reader) label(v any, at string, schemes map[string]*scheme) authz.Label
 	}
 	if o["release"] != nil {
 		l.Release = list(r, o, "release", at, r.country)
+	}
+	if o["display"] != nil {
+		l.Display = list(r, o, "display", at, r.country)
 	}
 	if o["created"] != nil {
 		l.Created = r.time(o, "created", at)

@@ -115,7 +115,7 @@ func TestSubjectsAreCutToTheirIssuersGrant(t *testing.T) {
 	eve.Evidence = evidence("fra", shaSigned(tokens["eve"]), `{"subject_type":"service","tenant":"us-defense","affiliation":{"kind":"tenant","organization":"us-defense","country":"USA"},"nationalities":["USA","FRA"],`+
 		`"export_status":["us_person"],"communities":["logistics"],"roles":["planner"],"clearances":[{"scheme":"USA","level":"SECRET","categories":{"sci":["TK"]}},`+
 		`{"scheme":"FRA","level":"TRES SECRET","categories":{"special":["FRANCE"]}},{"scheme":"NZL","native":"PERSONNEL-CHECK","categories":{}}],"location":"USA",`+
-		`"high_water":[{"scheme":"USA","level":"SECRET","categories":{},"release":null,"nation":[],"handling":[],"created":null,"alternatives":[]}]}`)
+		`"high_water":[{"scheme":"USA","level":"SECRET","categories":{},"release":null,"display":null,"nation":[],"handling":[],"created":null,"alternatives":[]}]}`)
 
 	for name, want := range map[string]authz.Subject{"sam": sam, "gina": gina, "moana": moana, "noah": noah, "olga": olga, "eve": eve} {
 		t.Run(name, func(t *testing.T) {

@@ -118,6 +118,7 @@ func appendLabel(b []byte, l *authz.Label) []byte {
 	b = appendMember(b, ',', "level", l.Level)
 	b = appendCategories(b, l.Categories)
 	b = appendTexts(b, "release", l.Release)
+	b = appendTexts(b, "display", l.Display)
 	b = appendTexts(b, "nation", l.Nation)
 	b = appendTexts(b, "handling", l.Handling)
 	b = appendTime(b, ',', "created", l.Created)

@@ -21,6 +21,9 @@ import (
 // decisionHeader carries the decision id to the caller, on allows and denials.
 const decisionHeader = "x-sallyport-decision-id"
 
+// obligationsHeader tells the caller what it owes for what it gets.
+const obligationsHeader = "x-sallyport-obligations"
+
 // Answer is what Envoy will be told. Only Allow and Deny make one; the zero Answer renders as a deny.
 type Answer struct {
 	grant   authz.Grant
@@ -103,10 +106,14 @@ func Render(a Answer, mark string) *authv3.CheckResponse {
 	if !a.grant.Valid() || mark == "" {
 		return denied(a.refused)
 	}
+	back := []authz.HeaderField{{Name: decisionHeader, Value: a.grant.DecisionID()}}
+	if a.grant.DisplayOnly() { // caches would keep what may only be shown
+		back = append(back, authz.HeaderField{Name: obligationsHeader, Value: "display-only"}, authz.HeaderField{Name: "cache-control", Value: "no-store"})
+	}
 	ok := &authv3.OkHttpResponse{
 		Headers:              options(a.grant.Headers()),
 		HeadersToRemove:      a.grant.Remove(),
-		ResponseHeadersToAdd: options([]authz.HeaderField{{Name: decisionHeader, Value: a.grant.DecisionID()}}),
+		ResponseHeadersToAdd: options(back),
 	}
 	return &authv3.CheckResponse{
 		Status:          &status.Status{Code: int32(codes.OK)},

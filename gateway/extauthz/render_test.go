@@ -18,9 +18,9 @@ type log struct{}
 func (log) Append(context.Context, authz.Record) error { return nil }
 
 // granted is a grant as only Commit makes it.
-func granted(t *testing.T) authz.Grant {
+func granted(t *testing.T, obligations ...authz.Obligation) authz.Grant {
 	t.Helper()
-	g, err := authz.Commit(t.Context(), log{}, authz.Record{DecisionID: "d1", Allow: true}, authz.Seal(authz.Credential{
+	g, err := authz.Commit(t.Context(), log{}, authz.Record{DecisionID: "d1", Allow: true, Obligations: obligations}, authz.Seal(authz.Credential{
 		Set: []authz.HeaderField{{Name: "authorization", Value: "s"}}, Remove: []string{"x-amz-security-token"},
 	}))
 	if err != nil {
@@ -69,6 +69,15 @@ func TestOnlyAGrantRendersAsOK(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, wire(Render(Allow(granted(t)), mark))); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(want, wire(Render(Allow(granted(t, authz.Obligation{ID: authz.AuditMask})), mark))); diff != "" {
+		t.Errorf("an obligation of the log reached the caller (-want +got):\n%s", diff)
+	}
+	want.Response["x-sallyport-obligations"] = "display-only OVERWRITE_IF_EXISTS_OR_ADD"
+	want.Response["cache-control"] = "no-store OVERWRITE_IF_EXISTS_OR_ADD"
+	shown := granted(t, authz.Obligation{ID: authz.AuditMask}, authz.Obligation{ID: authz.DisplayOnly})
+	if diff := cmp.Diff(want, wire(Render(Allow(shown), mark))); diff != "" {
+		t.Errorf("what may only be shown (-want +got):\n%s", diff)
 	}
 	for name, a := range map[string]Answer{
 		"the zero answer":               {},
