@@ -47,6 +47,10 @@ func (s *Server) Status(ctx context.Context) Status {
 	}
 	check("policy", s.policyReady())
 	check("issuers", s.c.Keys.Ready())
+	if s.c.TLS != nil {
+		says, ready := s.c.TLS.status()
+		st.Checks["tls"], st.Ready = says, st.Ready && ready
+	}
 	if s.c.Denials != nil {
 		check("denials", s.c.Denials.Ready())
 	}

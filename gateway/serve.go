@@ -24,12 +24,16 @@ const (
 )
 
 // Serve answers on both listeners until ctx ends, then drains: no new checks, those under way get drain to finish, and a stop
-// record closes the gateway's log. It closes the listeners.
+// record closes the gateway's log. It closes the listeners. With Config.TLS, checks are taken over TLS from Envoy alone.
 func (s *Server) Serve(ctx context.Context, checks, http1 net.Listener, mark string, drain time.Duration) error {
 	if mark == "" {
 		return errors.New("the belt's mark is empty: put a secret into listen.mark_file")
 	}
-	rpc := grpc.NewServer(grpc.MaxRecvMsgSize(maxCheckBytes), grpc.WaitForHandlers(true))
+	options := []grpc.ServerOption{grpc.MaxRecvMsgSize(maxCheckBytes), grpc.WaitForHandlers(true)}
+	if s.c.TLS != nil {
+		options = append(options, s.c.TLS.options()...)
+	}
+	rpc := grpc.NewServer(options...)
 	extauthz.Register(rpc, mark, s.Check)
 	state := health.NewServer()
 	report(state, false) // a new health.Server says SERVING

@@ -33,7 +33,7 @@ const commitTimeout = time.Second
 // eventTimeout bounds the record of an event, which nobody waits for at Envoy.
 const eventTimeout = 10 * time.Second
 
-// Config is what a Server is made of. All fields are required but Denials, Services and Insecure.
+// Config is what a Server is made of. All fields are required but TLS, Denials, Services and Insecure.
 type Config struct {
 	ID       string
 	Enclaves []string
@@ -41,6 +41,7 @@ type Config struct {
 	Denials  *identity.Denials // nil revokes nothing beyond the bundle
 	Storage  *grant.Storage
 	Services *grant.Services // nil grants nothing for services
+	TLS      *TLS            // nil for a unix socket, whose peers the kernel vouches for
 	Log      Log
 	Metrics  *metrics.Metrics
 	Logger   *slog.Logger

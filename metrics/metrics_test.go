@@ -256,6 +256,20 @@ func TestTimesRecordsAgesAndSettingsAreServed(t *testing.T) {
 	}
 }
 
+func TestTheTLSListenerIsServedAsItIsAtTheScrape(t *testing.T) {
+	t.Parallel()
+	m := active()
+	m.TLSListener(func() metrics.TLS {
+		return metrics.TLS{Expires: time.Now().Add(time.Hour), Stale: true, Reloaded: 3, Rejected: 2, Strangers: 7}
+	})
+	diff(t, m, "sallyport_tls_files_stale", map[string]float64{"": 1})
+	diff(t, m, "sallyport_tls_reloads_total", map[string]float64{"result=activated": 3, "result=refused": 2})
+	diff(t, m, "sallyport_tls_refused_connections_total", map[string]float64{"": 7})
+	if left := samples(t, m, "sallyport_tls_certificate_expires_seconds")[""]; math.Abs(left-3600) > 60 {
+		t.Errorf("a certificate with an hour left expires in %v s", left)
+	}
+}
+
 func TestTheHandlerSpeaksOpenMetricsAndNativeHistograms(t *testing.T) {
 	t.Parallel()
 	m := active()
@@ -315,6 +329,7 @@ func TestTheCatalogueAndTheRegistryHaveTheSameSeries(t *testing.T) {
 	m.IssuerAges(func() map[string]time.Duration { return map[string]time.Duration{"usa": time.Second} })
 	m.RememberedTokens(func() (hits, misses uint64) { return 1, 1 })
 	m.AuditLogs(func() map[string]metrics.AuditLog { return map[string]metrics.AuditLog{"gateway": {}} })
+	m.TLSListener(func() metrics.TLS { return metrics.TLS{} })
 	live := map[string]series{}
 	for name, f := range families(t, m) {
 		if strings.HasPrefix(name, "go_") || strings.HasPrefix(name, "process_") {

@@ -17,6 +17,7 @@ import (
 const (
 	maxSecret = 4096
 	maxKeySet = 64 << 10
+	maxPublic = 256 << 10
 )
 
 // Check reports, as an *Errors, every way in which this machine is not as c says: files and folders that are missing, that the
@@ -27,9 +28,16 @@ func (c Config) Check() error {
 		v.socketFolder("listen.extauthz", filepath.Dir(path), c.Listen.Insecure)
 	}
 	v.secret("listen.mark_file", c.Listen.MarkFile)
+	if t := c.Listen.TLS; t.Enabled() {
+		v.file("listen.tls.certificate_file", t.CertificateFile, "put it there, in PEM")
+		if _, what, do := readPrivate(t.KeyFile, maxKeySet); what != "" {
+			v.refuse("listen.tls.key_file", what, do)
+		}
+		v.file("listen.tls.trust_file", t.TrustFile, "put them there, in PEM")
+	}
 	v.folder("bundle.source", c.Bundle.Source, unix.R_OK|unix.X_OK, "put the bundle there")
 	if c.Bundle.DenialsFile != "" {
-		v.file("bundle.denials_file", c.Bundle.DenialsFile)
+		v.file("bundle.denials_file", c.Bundle.DenialsFile, "make it, empty if it has nothing to say")
 	}
 	s := c.Grants.Storage
 	for _, tenant := range slices.Sorted(maps.Keys(s.Credentials)) {
@@ -69,11 +77,11 @@ func (v *validator) folder(key, path string, access uint32, make string) bool {
 }
 
 // file refuses what is no regular file, or may not be read.
-func (v *validator) file(key, path string) {
+func (v *validator) file(key, path, make string) {
 	info, err := os.Stat(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		v.refuse(key, "there is no file "+quote(path), "make it, empty if it has nothing to say")
+		v.refuse(key, "there is no file "+quote(path), make)
 	case err != nil:
 		v.refuse(key, quote(path)+": "+cause(err), "let the gateway's user enter the folders above it")
 	case !info.Mode().IsRegular():
@@ -126,6 +134,22 @@ func ReadSecret(path string) (string, error) {
 		return "", problems{{What: what, Do: do}}.err()
 	}
 	return secret, nil
+}
+
+// ReadPublic returns the content of a file that is no secret, such as certificates.
+func ReadPublic(path string) ([]byte, error) {
+	b, _, err := readFile(path, maxPublic)
+	switch {
+	case err == nil:
+		return b, nil
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, problems{{What: "there is no file " + quote(path), Do: "make it, readable by the gateway's user"}}.err()
+	case errors.Is(err, errNotRegular):
+		return nil, problems{{What: quote(path) + " is not a regular file", Do: "name a file"}}.err()
+	case errors.Is(err, errTooLong):
+		return nil, problems{{What: fmt.Sprintf("%s is longer than %d bytes", quote(path), maxPublic), Do: "leave in it only what is needed"}}.err()
+	}
+	return nil, problems{{What: quote(path) + " can't be read: " + cause(err), Do: "let the gateway's user read it"}}.err()
 }
 
 // ReadKeySet returns the content of a file of private keys, which must be closed to group and others.

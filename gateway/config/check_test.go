@@ -28,12 +28,13 @@ func place(t *testing.T) (config.Config, string) {
 	c.Grants.Storage.Credentials = map[string]config.Credential{"us-defense": {AccessKey: "a", SecretKeyFile: dir + "/secret"}}
 	c.Grants.Services = config.Services{Audience: "jobs", Issuer: "sallyport", KeyFile: dir + "/grants.jwks.json", TTL: time.Second}
 	c.Bundle.DenialsFile = dir + "/denials"
+	c.Listen.TLS = config.TLS{CertificateFile: dir + "/tls.pem", KeyFile: dir + "/tls.key", TrustFile: dir + "/trust.pem"}
 	for _, sub := range []string{"run", "bundle", "audit"} {
 		if err := os.Mkdir(filepath.Join(dir, sub), 0o750); err != nil {
 			t.Fatal(err)
 		}
 	}
-	for _, file := range []string{"mark", "secret", "grants.jwks.json", "audit.pem", "denials"} {
+	for _, file := range []string{"mark", "secret", "grants.jwks.json", "audit.pem", "denials", "tls.pem", "tls.key", "trust.pem"} {
 		if err := os.WriteFile(filepath.Join(dir, file), []byte("s3cr3t\n"), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -100,6 +101,12 @@ func TestAMachineThatIsNotAsTheConfigSaysIsRefused(t *testing.T) {
 			`audit.signing_key: there is no file "DIR/audit.pem"; make it, with mode 0600, as a file of the gateway's user`},
 		{"a key for the logs that others can read", chmod("audit.pem", 0o644),
 			`audit.signing_key: "DIR/audit.pem" has mode 0644, so others can read or change the secret; chmod 0600 it`},
+		{"no certificate", remove("tls.pem"),
+			`listen.tls.certificate_file: there is no file "DIR/tls.pem"; put it there, in PEM`},
+		{"a key for TLS that its group can read", chmod("tls.key", 0o640),
+			`listen.tls.key_file: "DIR/tls.key" has mode 0640, so others can read or change the secret; chmod 0600 it`},
+		{"a folder for authorities", both(remove("trust.pem"), func(dir string) error { return os.Mkdir(dir+"/trust.pem", 0o700) }),
+			`listen.tls.trust_file: "DIR/trust.pem" is not a regular file; name a file`},
 		{"no log folder", remove("audit"),
 			`audit.directory: there is no folder "DIR/audit"; make it, on the disk that is meant to keep the logs`},
 		{"every problem at once", both(remove("mark"), remove("bundle")),

@@ -37,12 +37,24 @@ type Config struct {
 
 // Listen is where Envoy and the operators reach the gateway.
 type Listen struct {
-	ExtAuthz string   `yaml:"extauthz"`        // unix:/path, or host:port with Insecure
+	ExtAuthz string   `yaml:"extauthz"`        // unix:/path, or host:port with TLS or Insecure
 	Peers    []uint32 `yaml:"peers,omitempty"` // uids that may connect to the socket; the gateway's own by default
 	HTTP     string   `yaml:"http"`            // /metrics, /healthz and /readyz
 	MarkFile string   `yaml:"mark_file"`       // the secret that the belt in Envoy wants to see
+	TLS      TLS      `yaml:"tls,omitempty"`   // for host:port
 	Insecure bool     `yaml:"insecure"`        // permits plain TCP and an open socket folder; shown by /readyz and a metric
 }
+
+// TLS is how the gateway and Envoy prove themselves to each other over TCP. The files are in PEM and are read again when they change.
+type TLS struct {
+	CertificateFile string `yaml:"certificate_file"` // the gateway's, and those between it and its authority
+	KeyFile         string `yaml:"key_file"`         // its private key
+	TrustFile       string `yaml:"trust_file"`       // the authorities that sign Envoy's certificate
+	Peer            string `yaml:"peer"`             // Envoy's exact SPIFFE id
+}
+
+// Enabled reports whether the file has the section.
+func (t TLS) Enabled() bool { return t != (TLS{}) }
 
 // Bundle is where the policy comes from.
 type Bundle struct {

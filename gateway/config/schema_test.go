@@ -51,7 +51,7 @@ func instance(t *testing.T, text string) any {
 	return i
 }
 
-func TestTheSchemaHasTheKeysOfTheStructAndTheFullFileHasThemAll(t *testing.T) {
+func TestTheSchemaHasTheKeysOfTheStructAndTheFilesOfDeployHaveThemAll(t *testing.T) {
 	t.Parallel()
 	var want []string
 	var ofStruct func(reflect.Type, string)
@@ -98,10 +98,6 @@ func TestTheSchemaHasTheKeysOfTheStructAndTheFullFileHasThemAll(t *testing.T) {
 		t.Errorf("keys of the struct and of the schema (-struct +schema):\n%s", d)
 	}
 
-	full, err := os.ReadFile("../../deploy/sallyport-full.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
 	got = nil
 	var ofFile func(any, string)
 	ofFile = func(v any, prefix string) {
@@ -113,10 +109,17 @@ func TestTheSchemaHasTheKeysOfTheStructAndTheFullFileHasThemAll(t *testing.T) {
 			ofFile(sub, prefix+key+".")
 		}
 	}
-	ofFile(instance(t, string(full)), "")
+	for _, name := range []string{"sallyport-full.yaml", "sallyport-tls.yaml"} {
+		b, err := os.ReadFile("../../deploy/" + name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ofFile(instance(t, string(b)), "")
+	}
 	slices.Sort(got)
+	got = slices.Compact(got)
 	if d := cmp.Diff(want, got); d != "" {
-		t.Errorf("keys of the struct and of sallyport-full.yaml (-struct +file):\n%s", d)
+		t.Errorf("keys of the struct and of the two files (-struct +files):\n%s", d)
 	}
 }
 
@@ -167,12 +170,37 @@ func TestTheSchemaAndLoadAgree(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	tls, err := os.ReadFile("../../deploy/sallyport-tls.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	const peer = "spiffe://example.org/envoy"
+	secured := func(old, new string) string {
+		t.Helper()
+		if !strings.Contains(string(tls), old) {
+			t.Fatalf("sallyport-tls.yaml has no %q", old)
+		}
+		return strings.Replace(string(tls), old, new, 1)
+	}
 	for _, tt := range []struct {
 		name, content string
 		ok            bool
 	}{
 		{"the minimal file", edit(t, "id: sallyport", "id: sallyport"), true},
 		{"the full file", string(full), true},
+		{"the file for TLS", string(tls), true},
+		{"TLS on a unix socket", secured("192.0.2.10:9191", "unix:/run/sallyport/extauthz.sock"), false},
+		{"an empty section of TLS", edit(t, "unix:/run/sallyport/extauthz.sock", "127.0.0.1:9191\n  tls: {}"), false},
+		{"TLS without a peer", secured("    peer: "+peer+"\n", ""), false},
+		{"TLS without authorities", secured("    trust_file: /etc/sallyport/tls/trust.pem\n", ""), false},
+		{"TLS with a relative key", secured("key_file: /etc", "key_file: etc"), false},
+		{"a peer that is a whole trust domain", secured(peer, "spiffe://example.org"), false},
+		{"a peer with an empty segment", secured(peer, peer+"/"), false},
+		{"a peer with a dot segment", secured(peer, "spiffe://example.org/../envoy"), false},
+		{"a peer with a wildcard", secured(peer, "spiffe://example.org/*"), false},
+		{"a peer that is a DNS name", secured(peer, "envoy.example.org"), false},
+		{"a peer in capitals", secured(peer, "spiffe://Example.org/envoy"), false},
+		{"an unknown key of TLS", secured("    peer:", "    client_auth: false\n    peer:"), false},
 		{"an unknown section", edit(t, "bundle:", "cache: {}\nbundle:"), false},
 		{"an unknown key", listen("port: 1"), false},
 		{"no id", edit(t, "id: sallyport\n", ""), false},

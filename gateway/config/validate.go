@@ -26,6 +26,8 @@ var (
 	idForm     = form{regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{0,62}$`), "1 to 63 of a-z, 0-9, dot and hyphen, beginning with a letter or digit"}
 	tenantForm = form{regexp.MustCompile(`^[a-z][a-z0-9-]{1,62}$`), "2 to 63 of a-z, 0-9 and hyphen, beginning with a letter"}
 	hostForm   = form{regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$`), "a lower-case DNS name without a port"}
+	// The form of SPIFFE-ID.md §2 with a path: without one, an id names a whole trust domain.
+	spiffeForm = form{regexp.MustCompile(`^spiffe://[a-z0-9._-]{1,255}(/[A-Za-z0-9_-][A-Za-z0-9._-]*)+$`), "a SPIFFE id such as spiffe://example.org/envoy"}
 	regionForm = form{regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,31}$`), "a region such as us-east-1"}
 	// A "/" or "," in an access key would end it early in the Authorization header that it becomes part of.
 	accessKeyForm = form{regexp.MustCompile(`^[A-Za-z0-9._-]{1,128}$`), "1 to 128 of A-Z, a-z, 0-9, dot, underscore and hyphen"}
@@ -128,9 +130,9 @@ func (v *validator) listen(l Listen) {
 			v.peers(l.Peers)
 		case !hostPort(address):
 			v.refuse(key, quote(l.ExtAuthz)+" is neither unix:PATH nor IP:PORT", "use unix: and an absolute path")
-		case !l.Insecure:
+		case !l.Insecure && !l.TLS.Enabled() && v.where["listen.tls"] == "":
 			v.refuse(key, quote(l.ExtAuthz)+" is plain TCP: whoever reaches the port can ask, or take it and answer for the gateway",
-				"use unix: and an absolute path, or set listen.insecure: true to run without that protection")
+				"use unix: and an absolute path, or listen.tls, or set listen.insecure: true to run without that protection")
 		case l.Peers != nil:
 			v.refuse("listen.peers", "a TCP connection has no uid to check", "remove it, or use a unix socket")
 		}
@@ -139,6 +141,20 @@ func (v *validator) listen(l Listen) {
 		v.refuse("listen.http", quote(l.HTTP)+" is not IP:PORT", "write an address such as 127.0.0.1:8282")
 	}
 	v.path("listen.mark_file", l.MarkFile)
+	if l.TLS.Enabled() || v.where["listen.tls"] != "" {
+		v.tls(l)
+	}
+}
+
+func (v *validator) tls(l Listen) {
+	const key = "listen.tls"
+	if network, _ := SplitAddress(l.ExtAuthz); network == "unix" {
+		v.refuse(key, "is for TCP, but listen.extauthz is a unix socket", "remove it, or listen on IP:PORT")
+	}
+	v.path(key+".certificate_file", l.TLS.CertificateFile)
+	v.path(key+".key_file", l.TLS.KeyFile)
+	v.path(key+".trust_file", l.TLS.TrustFile)
+	v.form(key+".peer", l.TLS.Peer, spiffeForm)
 }
 
 func (v *validator) peers(uids []uint32) {

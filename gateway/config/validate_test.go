@@ -37,7 +37,20 @@ func TestWhatIsNotValidIsRefused(t *testing.T) {
 			"listen.extauthz: is missing; set it to unix: and an absolute path"},
 		{"plain TCP for Envoy", func(c *config.Config) { c.Listen.ExtAuthz = "127.0.0.1:9191" },
 			`listen.extauthz: "127.0.0.1:9191" is plain TCP: whoever reaches the port can ask, or take it and answer for the gateway; ` +
-				"use unix: and an absolute path, or set listen.insecure: true to run without that protection"},
+				"use unix: and an absolute path, or listen.tls, or set listen.insecure: true to run without that protection"},
+		{"TLS on a unix socket", func(c *config.Config) {
+			c.Listen.TLS = config.TLS{CertificateFile: "/c", KeyFile: "/k", TrustFile: "/t", Peer: "spiffe://example.org/envoy"}
+		}, "listen.tls: is for TCP, but listen.extauthz is a unix socket; remove it, or listen on IP:PORT"},
+		{"TLS of nothing but a peer that is no SPIFFE id", func(c *config.Config) {
+			c.Listen.ExtAuthz, c.Listen.Peers, c.Listen.TLS = "127.0.0.1:9191", nil, config.TLS{KeyFile: "k", Peer: "envoy"}
+		}, "listen.tls.certificate_file: is missing; set it to an absolute path\n" +
+			`listen.tls.key_file: "k" is not an absolute path; write it from / on` + "\n" +
+			"listen.tls.trust_file: is missing; set it to an absolute path\n" +
+			`listen.tls.peer: "envoy" has the wrong form; use a SPIFFE id such as spiffe://example.org/envoy`},
+		{"peers by uid beside TLS", func(c *config.Config) {
+			c.Listen.ExtAuthz = "127.0.0.1:9191"
+			c.Listen.TLS = config.TLS{CertificateFile: "/c", KeyFile: "/k", TrustFile: "/t", Peer: "spiffe://example.org/envoy"}
+		}, "listen.peers: a TCP connection has no uid to check; remove it, or use a unix socket"},
 		{"a path without unix:", func(c *config.Config) { c.Listen.ExtAuthz = "/run/x.sock" },
 			`listen.extauthz: "/run/x.sock" is neither unix:PATH nor IP:PORT; use unix: and an absolute path`},
 		{"an abstract socket", func(c *config.Config) { c.Listen.ExtAuthz = "unix:@x" },

@@ -62,6 +62,13 @@ func serve(ctx context.Context, c config.Config, stderr io.Writer) (err error) {
 	if err != nil {
 		return fail(exitUsage, err)
 	}
+	var secured *gateway.TLS
+	if c.Listen.TLS.Enabled() {
+		if secured, err = gateway.OpenTLS(gateway.TLSConfig{TLS: c.Listen.TLS, Logger: logger}); err != nil {
+			return fail(exitUsage, err)
+		}
+		defer secured.Close()
+	}
 	checks, web, err := listen(c, logger)
 	if err != nil {
 		return fail(exitUsage, err)
@@ -96,8 +103,11 @@ func serve(ctx context.Context, c config.Config, stderr io.Writer) (err error) {
 	m.RememberedTokens(keys.Remembered)
 	m.Insecure(c.Insecure())
 	m.AuditLogs(func() map[string]metrics.AuditLog { return logStates(logs) })
+	if secured != nil {
+		m.TLSListener(secured.Stats)
+	}
 	server := gateway.New(gateway.Config{
-		ID: c.ID, Enclaves: c.Enclaves, Keys: keys, Denials: denials, Storage: storage, Services: services, Log: logs, Metrics: m, Logger: logger,
+		ID: c.ID, Enclaves: c.Enclaves, Keys: keys, Denials: denials, Storage: storage, Services: services, TLS: secured, Log: logs, Metrics: m, Logger: logger,
 		Engine: c.Policy.Engine, MaxAccesses: c.Limits.Accesses, DecisionTimeout: c.Limits.DecisionTimeout, Insecure: c.Insecure(),
 	})
 	defer server.Close()
