@@ -27,7 +27,7 @@ import (
 const (
 	tlsInterval  = time.Second      // between looks at the files
 	tlsHandshake = 5 * time.Second  // for a stranger to prove who he is
-	tlsAge       = 15 * time.Second // of a connection, after which its peer must prove itself again
+	tlsAge       = 10 * time.Second // of a connection, after which its peer must prove itself again
 	tlsGrace     = 10 * time.Second // for the checks of a connection that is asked to go
 )
 

@@ -64,7 +64,14 @@ func (w *world) anotherEnvoy(t *testing.T, changes ...change) demo.Ports {
 		}
 		config = c.old.ReplaceAllString(config, c.new)
 	}
-	path := filepath.Join(dir, "envoy.yaml")
+	startEnvoy(t, config, ports)
+	return ports
+}
+
+// startEnvoy starts an Envoy with that config and waits until it is ready. It ends with the test.
+func startEnvoy(t *testing.T, config string, ports demo.Ports) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "envoy.yaml")
 	if err := os.WriteFile(path, []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -88,7 +95,7 @@ func (w *world) anotherEnvoy(t *testing.T, changes ...change) demo.Ports {
 		if resp, err := http.Get(fmt.Sprintf("http://127.0.0.1:%d/ready", ports.Admin)); err == nil {
 			resp.Body.Close()
 			if resp.StatusCode == http.StatusOK {
-				return ports
+				return
 			}
 		}
 		select {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"os"
 	"text/template"
 	"time"
 
@@ -16,6 +17,8 @@ type envoyValues struct {
 	GatewaySocket     string
 	StorageSocket     string
 	JobsSocket        string
+	GatewayTLS        *GatewayTLS // nil asks the gateway on its socket
+	ClientTLS         *ClientTLS  // nil takes plain HTTP
 	AccessLog         string
 	Mark              string
 	Timeout           duration // of a check
@@ -33,9 +36,37 @@ const grantHeaders = `^(authorization|dpop|referer|x-amz-date|x-amz-content-sha2
 // shares its cores with builds and tests, where both a policy evaluation and an fsync can take longer.
 const checkTimeout = time.Second
 
-// envoyConfig returns Envoy's bootstrap.
+// GatewayTLS lets Envoy ask the gateway over TCP with mTLS. Dir holds envoy.sds.yaml and gateway-trust.sds.yaml, see deploy/envoy.
+type GatewayTLS struct {
+	Dir, Address string
+	Port         int
+	Peer         string // the gateway's SPIFFE id
+}
+
+// ClientTLS lets clients come over TLS. Dir holds server.sds.yaml and client-trust.sds.yaml, see deploy/envoy.
+type ClientTLS struct {
+	Dir     string
+	Require bool // a certificate of every client
+}
+
+// EnvoyConfig returns the bootstrap of an Envoy in front of the demo in l, with TLS where the demo itself has none. Either may be nil.
+func EnvoyConfig(l Layout, p Ports, gateway *GatewayTLS, clients *ClientTLS) ([]byte, error) {
+	mark, err := os.ReadFile(l.Mark())
+	if err != nil {
+		return nil, environment("the mark: %w (start the demo once to make it)", err)
+	}
+	v := envoyOf(l, p, string(mark))
+	v.GatewayTLS, v.ClientTLS = gateway, clients
+	return renderEnvoy(v)
+}
+
+// envoyConfig returns the bootstrap of the demo's Envoy.
 func envoyConfig(l Layout, p Ports, mark string) ([]byte, error) {
-	return renderEnvoy(envoyValues{
+	return renderEnvoy(envoyOf(l, p, mark))
+}
+
+func envoyOf(l Layout, p Ports, mark string) envoyValues {
+	return envoyValues{
 		Ports:             p,
 		GatewaySocket:     l.GatewaySocket(),
 		StorageSocket:     l.StorageSocket(),
@@ -46,7 +77,7 @@ func envoyConfig(l Layout, p Ports, mark string) ([]byte, error) {
 		BodyTimeout:       duration(5 * time.Second),
 		RequestsPerSecond: 3000,
 		Headers:           grantHeaders,
-	})
+	}
 }
 
 func renderEnvoy(v envoyValues) ([]byte, error) {
