@@ -3,7 +3,8 @@
 # description: |
 #   What several topics need to know of the access at hand, read once: its labels, its verb, its places, the time. A document here
 #   is defined only if the facts behind it are present and not empty, so a check that ranges over one can't be proven by nothing
-#   ("every x in []" is true).
+#   ("every x in []" is true). Those that are true or not have false as their default: what is undefined is looked for again each
+#   time that somebody asks, what is false is remembered.
 package compliance.access
 
 # METADATA
@@ -27,10 +28,14 @@ within(from, until) if {
 
 # METADATA
 # title: The access writes data
+default writes := false
+
 writes if input.action.name in ["create", "update"]
 
 # METADATA
 # title: The access is a known verb that writes no data
+default writes_nothing := false
+
 writes_nothing if input.action.name in ["administer", "delete", "execute", "list", "read", "relabel"]
 
 # METADATA
@@ -70,12 +75,16 @@ new_labels := array.concat(
 # METADATA
 # title: A label and its alternatives
 # description: Equivalents of one label, of which one must pass (ADatP-4774).
-variants(l) := array.concat([l], l.alternatives) if is_array(l.alternatives)
+variants(l) := [l] if {
+	l.alternatives == []
+} else := array.concat([l], l.alternatives) if {
+	is_array(l.alternatives)
+}
 
 # METADATA
 # title: Enclaves where the resource rests
 # description: Replicas and backups are places like any other.
-resting := array.concat([p.enclave], array.concat(p.replicas, p.backups)) if {
+resting := ({p.enclave} | {e | some e in p.replicas}) | {e | some e in p.backups} if {
 	p := input.resource.properties.place
 	is_string(p.enclave)
 	is_array(p.replicas)
@@ -87,7 +96,7 @@ resting := array.concat([p.enclave], array.concat(p.replicas, p.backups)) if {
 # description: Where it rests and, of a job, where it is processed.
 seeing := resting if input.action.properties.to.kind in ["client", "object"]
 
-seeing := array.concat(resting, [input.action.properties.to.enclave]) if input.action.properties.to.kind == "enclave"
+seeing := resting | {input.action.properties.to.enclave} if input.action.properties.to.kind == "enclave"
 
 # METADATA
 # title: Enclaves of the access itself
@@ -107,6 +116,8 @@ touched := {input.action.properties.to.enclave} if {
 # METADATA
 # title: The access starts a job on a queue, or asks how it went
 # description: Neither moves what a label protects; a job's state holds nothing that its module has read.
+default on_queue := false
+
 on_queue if {
 	input.resource.type == "job"
 	input.action.name == "execute"
@@ -121,6 +132,8 @@ on_queue if {
 
 # METADATA
 # title: The access is to something else than a queue
+default on_data := false
+
 on_data if input.resource.type in ["bucket", "object"]
 
 # METADATA
@@ -133,11 +146,17 @@ sources := input.action.properties.from if {
 
 sources := [] if writes_nothing
 
+default _relabels := false
+
 _relabels if input.action.name == "relabel"
+
+default _changes_labels := false
 
 _changes_labels if writes
 
 _changes_labels if _relabels
+
+default _labelled := false
 
 _labelled if {
 	is_string(input.resource.properties.row)

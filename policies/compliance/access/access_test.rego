@@ -62,9 +62,9 @@ test_a_read_is_not_bound_by_labels_of_the_request if {
 }
 
 test_replicas_and_backups_are_places if {
-	["e1", "e2", "e1"] == access.resting with input as fixture.valid
-	["e1", "e2", "e1"] == access.seeing with input as fixture.valid
-	["e1", "e2", "e1", "e2"] == access.seeing with input as json.patch(fixture.valid, fixture.as_job_input)
+	{"e1", "e2"} == access.resting with input as fixture.valid
+	{"e1", "e2"} == access.seeing with input as fixture.valid
+	{"e1", "e2"} == access.seeing with input as json.patch(fixture.valid, fixture.as_job_input)
 }
 
 test_no_places_where_one_is_unknown if {

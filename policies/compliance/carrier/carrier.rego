@@ -33,7 +33,8 @@ holders := array.concat(
 
 # METADATA
 # title: Clearances that could be about a label
-held := [[{c | some c in clearances; some v in access.variants(l); _related(c, v)} |
+# description: Lists, not sets here and below, since a set would hash each clearance whole; one that is there twice carries no more.
+held := [[[c | some c in clearances; some v in access.variants(l); _related(c, v)] |
 	some clearances in holders
 ] |
 	some l in access.labels
@@ -41,7 +42,7 @@ held := [[{c | some c in clearances; some v in access.variants(l); _related(c, v
 
 # METADATA
 # title: Those in force
-current := [[{c | some c in cell; _in_force(c)} | some cell in line] | some line in held]
+current := [[[c | some c in cell; _in_force(c)] | some cell in line] | some line in held]
 
 # METADATA
 # title: Those of the label's scheme, and those that an equivalence reaches
@@ -49,15 +50,15 @@ k0 := [[_carriers(access.labels[i], cell) | some cell in line] | some i, line in
 
 # METADATA
 # title: Those that reach the level
-k1 := [[{k | some k in cell; k.reaches} | some cell in line] | some line in k0]
+k1 := [[[k | some k in cell; k.reaches] | some cell in line] | some line in k0]
 
 # METADATA
 # title: Those that also hold every restrictive value
-k2 := [[{k | some k in cell; _holds_all(k)} | some cell in line] | some line in k1]
+k2 := [[[k | some k in cell; _holds_all(k)] | some cell in line] | some line in k1]
 
 # METADATA
 # title: Those that also hold a value of each permissive set
-k3 := [[{k | some k in cell; _holds_one(k)} | some cell in line] | some line in k2]
+k3 := [[[k | some k in cell; _holds_one(k)] | some cell in line] | some line in k2]
 
 # METADATA
 # title: No label waits for an agreement
@@ -86,17 +87,17 @@ _related(c, _) if data.schemes[c.scheme].nation == input.subject.properties.affi
 
 _in_force(c) if access.within(c.not_before, c.not_after)
 
-_carriers(l, cell) := {k | some v in access.variants(l); some c in cell; some k in _carrier(v, c)}
+_carriers(l, cell) := [k | some v in access.variants(l); some c in cell; some k in _carrier(v, c)]
 
 # Of the label's own scheme: as it is.
-_carrier(l, c) := {{"label": l, "reaches": l.level in c.levels, "categories": c.categories}} if c.scheme == l.scheme
+_carrier(l, c) := [{"label": l, "reaches": l.level in c.levels, "categories": c.categories}] if c.scheme == l.scheme
 
 # Of another scheme: by a row, and with no category but those that the row lists.
-_carrier(l, c) := {{"label": l, "reaches": row.clearance[1] in c.levels, "categories": object.get(row, "categories", {})} |
+_carrier(l, c) := [{"label": l, "reaches": row.clearance[1] in c.levels, "categories": object.get(row, "categories", {})} |
 	data.schemes[c.scheme].nation == input.subject.properties.affiliation.country
 	some row in equivalence.in_force(input.resource.properties.tenant, _rows(l))
 	row.clearance[0] == c.scheme
-} if {
+] if {
 	c.scheme != l.scheme
 }
 

@@ -52,13 +52,13 @@ _bound_only contains alternative if {
 # METADATA
 # title: Some part of the bundle lists the issuer
 # description: The likely parts come first; only a stranger to the owner makes the last rule look further.
-known_issuer if data.issuers[input.subject.properties.issuer]
-
-known_issuer if data.tenants[input.resource.properties.tenant].issuers[input.subject.properties.issuer]
-
-known_issuer if data.tenants[input.subject.properties.tenant].issuers[input.subject.properties.issuer]
-
 known_issuer if {
+	is_object(data.issuers[input.subject.properties.issuer])
+} else if {
+	is_object(data.tenants[input.resource.properties.tenant].issuers[input.subject.properties.issuer])
+} else if {
+	is_object(data.tenants[input.subject.properties.tenant].issuers[input.subject.properties.issuer])
+} else if {
 	some part in data.tenants
 	part.issuers[input.subject.properties.issuer]
 }

@@ -77,10 +77,17 @@ valid(l) if {
 # title: The owner's nation has a scheme and the originator a name
 known_owner(owner) if {
 	is_string(owner.originator)
-	owner.nation in _nations
+	_nation(owner.nation)
 }
 
-_nations := {s.nation | some s in data.schemes}
+# A label's own scheme is nearly always one of them.
+_nation(nation) if {
+	some l in access.labels
+	data.schemes[l.scheme].nation == nation
+} else if {
+	some s in data.schemes
+	s.nation == nation
+}
 
 _consistent(l) if {
 	_releasable(l)
@@ -111,6 +118,8 @@ _optional_or_filled("permissive", values) if {
 }
 
 _obeys(l, rules) if {
+	rules == {}
+} else if {
 	carried := scheme.tag_sets(l)
 	every rule in object.get(rules, "excluded", []) {
 		is_array(rule.tag_sets)

@@ -54,6 +54,8 @@ satisfied contains "personnel.dual_control" if {
 
 # METADATA
 # title: The subject is an operator of the provider
+default operator := false
+
 operator if input.subject.properties.affiliation.kind == "provider"
 
 # METADATA

@@ -20,55 +20,73 @@ known(l) if {
 
 # METADATA
 # title: A level of a scheme is not above another
-at_most(scheme, level, other) if _rank(scheme, level) <= _rank(scheme, other)
-
-_rank(scheme, id) := level.hierarchy if {
-	some level in data.schemes[scheme].levels
-	level.id == id
+at_most(scheme, level, other) if {
+	levels := data.schemes[scheme].levels
+	some low in levels
+	low.id == level
+	some high in levels
+	high.id == other
+	low.hierarchy <= high.hierarchy
 }
 
 # METADATA
 # title: Tag sets of which a label carries a value
 tag_sets(l) := {name |
+	some name, ids in l.categories
+	some value in data.schemes[l.scheme].tag_sets[name].values
+	_id(value) in ids
+} | {name |
+	_marked(l)
 	some name, set in data.schemes[l.scheme].tag_sets
 	some value in set.values
-	_carries(l, name, set.type, _id(value))
+	_id(value) in _axis(l, set.type)
 }
 
-_carries(l, name, _, id) if id in l.categories[name]
+# What most labels are spared: a walk over every value of the scheme.
+_marked(l) if l.nation != []
 
-_carries(l, _, "nation", id) if id in l.nation
+_marked(l) if l.handling != []
 
-_carries(l, _, "handling", id) if id in l.handling
+_axis(l, "nation") := l.nation
+
+_axis(l, "handling") := l.handling
 
 _has(scheme, name, types, values) if {
 	set := data.schemes[scheme].tag_sets[name]
 	set.type in types
-	known_values := {_id(v) | some v in set.values}
 	every value in values {
-		value in known_values
+		some v in set.values
+		_id(v) == value
 	}
 }
 
 _tagged(scheme, type, values) if {
-	known_values := {_id(v) |
+	values == []
+} else if {
+	every value in values {
 		some set in data.schemes[scheme].tag_sets
 		set.type == type
 		some v in set.values
-	}
-	every value in values {
-		value in known_values
+		_id(v) == value
 	}
 }
 
 # METADATA
 # title: The facts that a scheme gives of the tags that a label carries
 # description: A value that is written as a text carries no facts.
-facts(l) := [value |
-	some name, set in data.schemes[l.scheme].tag_sets
-	some value in set.values
-	_carries(l, name, set.type, value.id)
-]
+facts(l) := array.concat(
+	[value |
+		some name, ids in l.categories
+		some value in data.schemes[l.scheme].tag_sets[name].values
+		value.id in ids
+	],
+	[value |
+		_marked(l)
+		some set in data.schemes[l.scheme].tag_sets
+		some value in set.values
+		value.id in _axis(l, set.type)
+	],
+)
 
 _id(value) := value if is_string(value)
 

@@ -88,17 +88,19 @@ satisfied contains "service.not_contracted" if {
 # METADATA
 # title: The subject is a member of the owner's tenant
 # description: The tenant's own part must list the issuer that says so.
+default member := false
+
 member if {
 	input.subject.properties.affiliation.kind == "tenant"
 	input.subject.properties.tenant == input.resource.properties.tenant
-	access.owner.issuers[input.subject.properties.issuer]
+	is_object(access.owner.issuers[input.subject.properties.issuer])
 }
 
 # METADATA
 # title: Partner grants that hold for the subject, the row and now
 grants := [grant |
 	input.subject.properties.affiliation.kind == "partner"
-	access.owner.issuers[input.subject.properties.issuer]
+	is_object(access.owner.issuers[input.subject.properties.issuer])
 	some grant in access.owner.partners.partners
 	grant.organization == input.subject.properties.affiliation.organization
 	grant.country == input.subject.properties.affiliation.country
