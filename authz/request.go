@@ -49,6 +49,7 @@ func (h Headers) Get(name string) (value string, n int) {
 type Refusal struct {
 	Reason Reason
 	Detail string // for the record and the operator; never holds a credential, and is never shown to the caller
+	Nonce  string // that the client must put into its next DPoP proof (RFC 9449 §9), "" if none is asked for
 }
 
 // SignedChunks begins the Detail of a refusal of S3 uploads whose chunks are signed one by one: their signatures chain from the

@@ -80,7 +80,7 @@ func New(c Config) *Server {
 func (s *Server) Check(ctx context.Context, req authz.Request) extauthz.Answer {
 	d := s.begin(req)
 	sealed, err := s.judge(ctx, d)
-	record := d.finish(err)
+	record, nonce := d.finish(err), nonceOf(err)
 
 	commit, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitTimeout)
 	defer cancel()
@@ -96,9 +96,17 @@ func (s *Server) Check(ctx context.Context, req authz.Request) extauthz.Answer {
 	s.c.Metrics.Decision(record)
 	s.c.Metrics.Step("total", time.Since(req.Received))
 	if err != nil {
-		return extauthz.Deny(record, req.Extensions["service"])
+		return extauthz.Deny(record, req.Extensions["service"]).WithNonce(nonce)
 	}
 	return extauthz.Allow(granted)
+}
+
+// nonceOf returns the nonce that a client is told to use, "" if err is about something else.
+func nonceOf(err error) string {
+	if refusal := (*authz.Refusal)(nil); errors.As(err, &refusal) {
+		return refusal.Nonce
+	}
+	return ""
 }
 
 // judge runs the steps up to the sealed credential. What it learns goes into d; why it stopped is its error, nil if policy allows.

@@ -55,9 +55,9 @@ type Metrics struct {
 	disagreed   prometheus.Counter
 	insecure    prometheus.Gauge
 
-	policy atomic.Pointer[policy]                          // the bundle in force, swapped whole
-	ages   atomic.Pointer[func() map[string]time.Duration] // set once by IssuerAges
-	tokens atomic.Pointer[func() (hits, misses uint64)]    // set once by RememberedTokens
+	policy atomic.Pointer[policy]                       // the bundle in force, swapped whole
+	keys   atomic.Pointer[func() map[string]IssuerKeys] // set once by Issuers
+	tokens atomic.Pointer[func() (hits, misses uint64)] // set once by RememberedTokens
 }
 
 // New makes the series, with those of the Go runtime and the process, in a registry of their own. version and revision are the
@@ -158,8 +158,15 @@ func (m *Metrics) Disagreement() { m.disagreed.Inc() }
 // Insecure sets which settings give up a protection.
 func (m *Metrics) Insecure(settings []string) { m.insecure.Set(float64(len(settings))) }
 
-// IssuerAges sets what is asked, at each scrape, how old the keys of each issuer are.
-func (m *Metrics) IssuerAges(ages func() map[string]time.Duration) { m.ages.Store(&ages) }
+// IssuerKeys is the state of one issuer's keys at a scrape.
+type IssuerKeys struct {
+	Age             time.Duration // since they were fetched
+	Usable, Refused int           // of those that it publishes
+	Fetches, Failed uint64
+}
+
+// Issuers sets what is asked, at each scrape, how the keys of each issuer are.
+func (m *Metrics) Issuers(keys func() map[string]IssuerKeys) { m.keys.Store(&keys) }
 
 // RememberedTokens sets what is asked, at each scrape, how many requests came with a token that was remembered, and how many with
 // one that was not.

@@ -231,7 +231,9 @@ func TestTimesRecordsAgesAndSettingsAreServed(t *testing.T) {
 	m.Append(time.Millisecond, true)
 	m.Append(time.Millisecond, true)
 	m.Append(time.Second, false)
-	m.IssuerAges(func() map[string]time.Duration { return map[string]time.Duration{"usa": 90 * time.Second} })
+	m.Issuers(func() map[string]metrics.IssuerKeys {
+		return map[string]metrics.IssuerKeys{"usa": {Age: 90 * time.Second, Usable: 2, Refused: 1, Fetches: 5, Failed: 3}}
+	})
 	m.RememberedTokens(func() (hits, misses uint64) { return 7, 2 })
 	m.Insecure([]string{"listen.insecure", "bundle.unsigned"})
 
@@ -240,6 +242,8 @@ func TestTimesRecordsAgesAndSettingsAreServed(t *testing.T) {
 	diff(t, m, "sallyport_audit_records_total", map[string]float64{"": 2})
 	diff(t, m, "sallyport_audit_lost_total", map[string]float64{"": 1})
 	diff(t, m, "sallyport_issuer_keys_age_seconds", map[string]float64{"issuer=usa": 90})
+	diff(t, m, "sallyport_issuer_keys", map[string]float64{"issuer=usa,state=usable": 2, "issuer=usa,state=refused": 1})
+	diff(t, m, "sallyport_issuer_fetches_total", map[string]float64{"issuer=usa,result=ok": 2, "issuer=usa,result=failed": 3})
 	diff(t, m, "sallyport_cache_requests_total", map[string]float64{"cache=token,result=hit": 7, "cache=token,result=miss": 2})
 	diff(t, m, "sallyport_insecure_settings", map[string]float64{"": 2})
 	if left := samples(t, m, "sallyport_policy_expires_seconds")[""]; math.Abs(left-3600) > 60 {
@@ -326,7 +330,7 @@ func TestTheCatalogueAndTheRegistryHaveTheSameSeries(t *testing.T) {
 
 	m := active()
 	m.Decision(record(access("us-defense", "read", "clearance.level")))
-	m.IssuerAges(func() map[string]time.Duration { return map[string]time.Duration{"usa": time.Second} })
+	m.Issuers(func() map[string]metrics.IssuerKeys { return map[string]metrics.IssuerKeys{"usa": {}} })
 	m.RememberedTokens(func() (hits, misses uint64) { return 1, 1 })
 	m.AuditLogs(func() map[string]metrics.AuditLog { return map[string]metrics.AuditLog{"gateway": {}} })
 	m.TLSListener(func() metrics.TLS { return metrics.TLS{} })

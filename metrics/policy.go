@@ -86,6 +86,10 @@ var (
 		"Seconds until the first part of the bundle in force expires; negative afterwards.", nil, nil)
 	issuerKeysAge = prometheus.NewDesc("sallyport_issuer_keys_age_seconds",
 		"Seconds since an issuer's keys were last fetched; of one that never answered, since it was first asked.", []string{"issuer"}, nil)
+	issuerKeys = prometheus.NewDesc("sallyport_issuer_keys",
+		"Keys that an issuer publishes or the bundle pins, by whether they are used or left out.", []string{"issuer", "state"}, nil)
+	issuerFetches = prometheus.NewDesc("sallyport_issuer_fetches_total",
+		"Attempts to fetch an issuer's keys.", []string{"issuer", "result"}, nil)
 	cacheRequests = prometheus.NewDesc("sallyport_cache_requests_total",
 		"Look-ups in a cache, by whether it had the answer (hit) or the work was done (miss).", []string{"cache", "result"}, nil)
 )
@@ -94,6 +98,8 @@ func (scrape) Describe(ch chan<- *prometheus.Desc) {
 	ch <- policyInfo
 	ch <- policyExpires
 	ch <- issuerKeysAge
+	ch <- issuerKeys
+	ch <- issuerFetches
 	ch <- cacheRequests
 }
 
@@ -105,9 +111,13 @@ func (s scrape) Collect(ch chan<- prometheus.Metric) {
 		gauge(policyInfo, 1, p.ref.Revision, p.ref.Digest)
 		gauge(policyExpires, time.Until(p.expires).Seconds())
 	}
-	if ages := s.m.ages.Load(); ages != nil {
-		for issuer, age := range (*ages)() {
-			gauge(issuerKeysAge, age.Seconds(), issuer)
+	if keys := s.m.keys.Load(); keys != nil {
+		for issuer, k := range (*keys)() {
+			gauge(issuerKeysAge, k.Age.Seconds(), issuer)
+			gauge(issuerKeys, float64(k.Usable), issuer, "usable")
+			gauge(issuerKeys, float64(k.Refused), issuer, "refused")
+			ch <- prometheus.MustNewConstMetric(issuerFetches, prometheus.CounterValue, float64(k.Fetches-k.Failed), issuer, "ok")
+			ch <- prometheus.MustNewConstMetric(issuerFetches, prometheus.CounterValue, float64(k.Failed), issuer, "failed")
 		}
 	}
 	if tokens := s.m.tokens.Load(); tokens != nil {

@@ -94,7 +94,7 @@ func (v *Verifier) readApproval(i *issuer, o map[string]any) (registered, authz.
 	if err != nil {
 		return reg, authz.Approval{}, err
 	}
-	if err := v.sane(reg, maxLifetime); err != nil {
+	if err := v.sane(i, reg, maxLifetime); err != nil {
 		return reg, authz.Approval{}, err
 	}
 	var r reader

@@ -87,6 +87,11 @@ func (t *verified) bound(ctx context.Context, req authz.Request, c presented, no
 		if err != nil {
 			return unbound("DPoP proof: " + err.Error())
 		}
+		if nonces := &t.issuer.keys.keys.nonces; t.issuer.entry.DPoPNonce && !nonces.holds(p.nonce, now) {
+			_, refusal := unbound("DPoP proof: nonce: want a recent one of this gateway")
+			refusal.Nonce = nonces.at(now)
+			return "", refusal
+		}
 		if !t.issuer.keys.slots.take(ctx) {
 			return "", authz.Refuse(authz.SystemOverloaded, t.issuer.names(t.kid)+"too many tokens of this issuer are being verified")
 		}

@@ -86,8 +86,6 @@ func TestABindingThatIsNotUnderstoodRefusesTheToken(t *testing.T) {
 		"a thumbprint in hex":            {"cnf": map[string]any{"x5t#S256": strings.Repeat("00", 32)}},
 		"Keycloak's member of its own":   {"cnf": map[string]any{"kc-jkt-type": "DPoP"}},
 		"Keycloak's member, not of DPoP": {"cnf": map[string]any{"jkt": sum, "kc-jkt-type": "mTLS"}},
-		"an actor":                       {"act": map[string]any{"sub": "eve"}},
-		"somebody who may act":           {"may_act": map[string]any{"sub": "eve"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if got, detail := refused(t, w.verifier, bearer(w.token("sam", claims))); got != authz.IdentityInvalid {

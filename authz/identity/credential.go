@@ -15,7 +15,7 @@ type presented struct {
 	dpop  bool   // the token came as DPoP
 }
 
-// credential finds the one token of a request. It rides in Authorization as a Bearer token, or in x-amz-security-token beside an
+// credential finds the one token of a request; no token where there is no credential at all. It rides in Authorization as a Bearer token, or in x-amz-security-token beside an
 // AWS4-HMAC-SHA256 Authorization, where ordinary S3 clients put a session token. Which of two credentials counts is a question
 // that each part on the way answers by itself, so two are never judged.
 //
@@ -34,8 +34,10 @@ func credential(h authz.Headers) (presented, *authz.Refusal) {
 		return presented{}, authz.Refuse(authz.RequestAmbiguous, "several Authorization headers")
 	case m > 1 || strings.Contains(session, ","):
 		return presented{}, authz.Refuse(authz.RequestAmbiguous, "several x-amz-security-token values")
+	case n == 0 && m == 0 && p == 0:
+		return presented{}, nil
 	case n == 0 && m == 0:
-		return presented{}, authz.Refuse(authz.IdentityMissing, "no credential")
+		return presented{}, authz.Refuse(authz.IdentityMissing, "a DPoP proof without a token")
 	case n == 0:
 		return presented{}, authz.Refuse(authz.IdentityMissing, "x-amz-security-token without an "+sigV4+" Authorization")
 	}

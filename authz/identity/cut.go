@@ -22,6 +22,25 @@ func (c *cutter) cut(claim string, value any, why string) {
 	c.cuts = append(c.cuts, authz.Cut{Claim: claim, Value: value, Why: why})
 }
 
+// properties are what is left of the claims. A clearance without dates holds from notBefore to notAfter.
+func (c *cutter) properties(said claims, notBefore, notAfter authz.Time) authz.SubjectProperties {
+	g := c.issuer.entry.Grant
+	return authz.SubjectProperties{
+		Issuer:            c.issuer.id,
+		Tenant:            c.tenant(said.Tenant),
+		Affiliation:       c.affiliation(said.Affiliation),
+		Nationalities:     c.texts("nationality", said.Nationalities, g.Nationalities),
+		HeldNationalities: orNone(said.Nationalities),
+		ExportStatus:      c.texts("export_status", said.ExportStatus, g.ExportStatus),
+		Communities:       c.texts("community", said.Communities, g.Communities),
+		Roles:             c.texts("role", said.Roles, g.Roles),
+		Clearances:        c.clearances(said.Clearances, notBefore, notAfter),
+		Session:           authz.Session{HighWater: said.HighWater},
+		Via:               c.actors(said.Act, notBefore, notAfter),
+		Assurance:         authz.Assurance{ACR: said.ACR, AMR: said.AMR},
+	}
+}
+
 // subjectType returns "" for a type that the issuer may not vouch for; no policy allows that.
 func (c *cutter) subjectType(t string) string {
 	if slices.Contains(c.issuer.entry.Grant.Types, t) {
@@ -63,6 +82,18 @@ func (c *cutter) texts(claim string, claimed, granted []string) []string {
 		}
 	}
 	return kept
+}
+
+// actors makes those who act for the subject members of the chain that authority must pass. One of a type that the issuer may not
+// vouch for stays in it, and is cut, which leaves identity.issuer unproven: without him the chain would be more than it is.
+func (c *cutter) actors(claimed []claimedActor, notBefore, notAfter authz.Time) []authz.Via {
+	chain := []authz.Via{}
+	for _, a := range claimed {
+		chain = append(chain, authz.Via{
+			Type: c.subjectType(a.Type), ID: c.issuer.id + "|" + a.Sub, Clearances: c.clearances(a.Clearances, notBefore, notAfter),
+		})
+	}
+	return chain
 }
 
 // clearances expands each claimed clearance into one a scheme that it opens, and cuts those.

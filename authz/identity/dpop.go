@@ -33,6 +33,7 @@ type proof struct {
 	url        string
 	iat        int64
 	ath        string
+	nonce      string // "" if there is none
 }
 
 // parseProof accepts one spelling, as parseToken does. The header is typ, alg and jwk, of which the last is a public key and no more.
@@ -62,6 +63,9 @@ func parseProof(s string) (proof, error) {
 		r.fail("htu", "a URL")
 	}
 	p.iat = r.date(claims["iat"], "iat")
+	if v, ok := claims["nonce"]; ok {
+		p.nonce = r.text(v, "nonce")
+	}
 	if r.err != nil {
 		return proof{}, r.err
 	}

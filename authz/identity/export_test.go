@@ -114,3 +114,9 @@ func ReadProof(s string) (jti, method, url, thumbprint string, ok bool) {
 	p, err := parseProof(s)
 	return p.jti, p.method, p.url, p.thumbprint, err == nil
 }
+
+// Nonce is the nonce that k gives out at a time.
+func (k *Keys) Nonce(now time.Time) string { return k.nonces.at(now) }
+
+// SPIFFE takes a SPIFFE ID apart.
+func SPIFFE(id string) (domain, path string, ok bool) { return parseSPIFFE(id) }

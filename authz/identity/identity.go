@@ -47,6 +47,7 @@ type Verifier struct {
 	revoked   revocations
 	denials   *Denials
 	memory    *memory
+	workloads workloads
 	stats     *stats
 }
 
@@ -76,7 +77,9 @@ func New(c Config) (*Verifier, error) {
 	if c.Keys != nil {
 		v.stats = &c.Keys.stats
 		for _, i := range v.issuers {
-			i.keys = c.Keys.set(i)
+			if i.domain == nil {
+				i.keys = c.Keys.set(i)
+			}
 		}
 	}
 	return v, nil

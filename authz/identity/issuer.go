@@ -26,21 +26,33 @@ var (
 
 // issuer is one entry of an issuers document: whose tokens, under which keys, and how far its word goes.
 type issuer struct {
-	id    string
-	entry entry
-	keys  *keySet
+	id     string
+	entry  entry
+	pinned map[string]key // of an entry with jwks
+	domain *trustDomain   // of an entry with authorities
+	keys   *keySet        // of an entry for tokens
 }
 
 // entry is the document's own form. A misspelt member is an error and not an empty rule.
+//
+// An issuer either signs tokens, and has all from jwks_uri to beyond_grant, or is a SPIFFE trust domain whose authorities sign the
+// certificates of workloads, and has authorities and workloads.
 type entry struct {
-	Issuer      string   `json:"issuer"`
-	JWKSURI     string   `json:"jwks_uri"`
-	Algorithms  []string `json:"algorithms"`
-	Types       []string `json:"types"`
-	MaxLifetime int64    `json:"max_lifetime_seconds"`
-	Claims      *mapping `json:"claims"` // nil where the issuer uses our names
-	Grant       grant    `json:"grant"`
-	BeyondGrant string   `json:"beyond_grant"` // cut, the default, or refuse
+	Issuer      string          `json:"issuer"`
+	JWKSURI     string          `json:"jwks_uri"`
+	JWKS        json.RawMessage `json:"jwks"` // pinned in the bundle, instead of jwks_uri
+	Algorithms  []string        `json:"algorithms"`
+	Types       []string        `json:"types"`
+	Audiences   []string        `json:"audiences"` // a token names one; without any, it names this gateway or an enclave of it
+	MaxLifetime int64           `json:"max_lifetime_seconds"`
+	DPoPNonce   bool            `json:"dpop_nonce"`   // a proof must hold a nonce of this gateway
+	Claims      *mapping        `json:"claims"`       // nil where the issuer uses our names
+	BeyondGrant string          `json:"beyond_grant"` // cut, the default, or refuse
+
+	Authorities []string                   `json:"authorities"` // PEM
+	Workloads   map[string]json.RawMessage `json:"workloads"`   // path → claims
+
+	Grant grant `json:"grant"`
 
 	// What an auditor asks of each fact first; nothing is decided by it.
 	Source     string `json:"source"`
@@ -147,9 +159,18 @@ func (i *issuer) check(tenant string, schemes map[string]*scheme) error {
 	if e.Issuer == "" || len(e.Issuer) > maxText || !printable(e.Issuer) {
 		return errors.New("issuer: want the exact iss, a printable text of 1 to 256 bytes")
 	}
-	if err := checkURI(e.JWKSURI); err != nil {
-		return fmt.Errorf("jwks_uri: %s: %w", quote(e.JWKSURI), err)
+	if err := e.Grant.check(tenant, schemes); err != nil {
+		return fmt.Errorf("grant.%w", err)
 	}
+	if e.Authorities != nil || e.Workloads != nil {
+		return i.checkTrustDomain(schemes)
+	}
+	return i.checkTokens(schemes)
+}
+
+// checkTokens holds the form of an entry whose issuer signs tokens.
+func (i *issuer) checkTokens(schemes map[string]*scheme) error {
+	e := i.entry
 	if len(e.Algorithms) == 0 {
 		return fmt.Errorf("algorithms: want at least one of %v", algorithms)
 	}
@@ -167,6 +188,11 @@ func (i *issuer) check(tenant string, schemes map[string]*scheme) error {
 	if e.MaxLifetime < 1 || e.MaxLifetime > maxLifetime {
 		return fmt.Errorf("max_lifetime_seconds: want 1 to %d, have %d", maxLifetime, e.MaxLifetime)
 	}
+	for n, a := range e.Audiences {
+		if a == "" || len(a) > maxText || !printable(a) {
+			return fmt.Errorf("audiences[%d]: want a printable text of 1 to %d bytes", n, maxText)
+		}
+	}
 	if e.BeyondGrant != "" && e.BeyondGrant != "cut" && e.BeyondGrant != "refuse" {
 		return fmt.Errorf("beyond_grant: want cut or refuse, have %s", quote(e.BeyondGrant))
 	}
@@ -175,9 +201,32 @@ func (i *issuer) check(tenant string, schemes map[string]*scheme) error {
 			return fmt.Errorf("claims.%w", err)
 		}
 	}
-	if err := e.Grant.check(tenant, schemes); err != nil {
-		return fmt.Errorf("grant.%w", err)
+	return i.checkKeys()
+}
+
+// checkKeys holds that an entry says in one way where its keys come from. What a bundle pins was chosen by somebody, so a pinned key
+// that can't be used is a mistake and not left out like one that is published.
+func (i *issuer) checkKeys() error {
+	e := i.entry
+	if e.JWKS == nil {
+		if err := checkURI(e.JWKSURI); err != nil {
+			return fmt.Errorf("jwks_uri: %s: %w", quote(e.JWKSURI), err)
+		}
+		return nil
 	}
+	if e.JWKSURI != "" {
+		return errors.New("jwks: want either jwks_uri or jwks")
+	}
+	keys, refused, err := parseJWKS(e.JWKS, e.Algorithms)
+	switch {
+	case err != nil:
+		return fmt.Errorf("jwks: %w", err)
+	case len(refused) > 0:
+		return fmt.Errorf("jwks: %s", refused[0])
+	case len(keys) == 0:
+		return errors.New("jwks: want at least one key")
+	}
+	i.pinned = keys
 	return nil
 }
 

@@ -40,6 +40,7 @@ type Keys struct {
 	stop   context.CancelFunc
 	fetch  sync.WaitGroup
 	stats  stats
+	nonces nonces
 
 	mu     sync.Mutex // guards sets, proofs and closed
 	sets   map[source]*keySet
@@ -51,6 +52,7 @@ type Keys struct {
 type source struct {
 	issuer, uri string
 	algorithms  string
+	pinned      string // the set itself, where the bundle has it
 }
 
 // NewKeys returns an empty collection; New fills it.
@@ -82,7 +84,7 @@ func NewKeys(c KeysConfig) *Keys {
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	return &Keys{
-		config: c, ctx: ctx, stop: stop, sets: map[source]*keySet{}, proofs: map[string]*proofs{},
+		config: c, ctx: ctx, stop: stop, sets: map[source]*keySet{}, proofs: map[string]*proofs{}, nonces: newNonces(),
 		client: &http.Client{
 			Transport: c.Transport,
 			Timeout:   fetchTimeout,
@@ -92,10 +94,10 @@ func NewKeys(c KeysConfig) *Keys {
 	}
 }
 
-// set returns the key set of an issuer, and starts to fetch it if it is new.
+// set returns the key set of an issuer. It starts to fetch one that is new, unless the bundle pins its keys.
 func (k *Keys) set(i *issuer) *keySet {
 	algorithms := slices.Sorted(slices.Values(i.entry.Algorithms))
-	src := source{i.id, i.entry.JWKSURI, strings.Join(algorithms, " ")}
+	src := source{i.id, i.entry.JWKSURI, strings.Join(algorithms, " "), string(i.entry.JWKS)}
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if s, ok := k.sets[src]; ok {
@@ -107,13 +109,17 @@ func (k *Keys) set(i *issuer) *keySet {
 	ctx, stop := context.WithCancel(k.ctx)
 	s := &keySet{
 		issuer: i.id, uri: src.uri, algorithms: algorithms, keys: k, since: k.config.Now(),
-		wanted: make(chan struct{}, 1), slots: newSlots(), proofs: k.proofs[i.id], stop: stop,
+		wanted: make(chan struct{}, 1), slots: newSlots(), proofs: k.proofs[i.id], stop: stop, pinned: i.pinned != nil,
 	}
 	s.failure.Store(&failure{errors.New("not fetched yet")})
 	if k.closed {
 		return s
 	}
 	k.sets[src] = s
+	if s.pinned {
+		s.good.Store(&fetched{keys: i.pinned, at: s.since, generation: 1})
+		return s
+	}
 	k.fetch.Go(func() { s.run(ctx) })
 	return s
 }
@@ -150,13 +156,34 @@ func (k *Keys) Ready() error {
 	return errors.New(strings.Join(missing, "; "))
 }
 
-// Ages returns, by issuer id, how long ago its keys were fetched; of one that never answered, for how long it has been asked.
-func (k *Keys) Ages() map[string]time.Duration {
-	ages := map[string]time.Duration{}
+// KeyState is what is known of the keys of one issuer.
+type KeyState struct {
+	Age     time.Duration // since they were fetched; of an issuer that never answered, since it was first asked; 0 of pinned ones
+	Usable  int           // that verify tokens now
+	Refused int           // that the issuer publishes and that are left out: hostile, or of a kind that is not used
+	Fetches uint64        // attempts
+	Failed  uint64        // of those
+}
+
+// States returns the state of each issuer's keys, by its id.
+func (k *Keys) States() map[string]KeyState {
+	states := map[string]KeyState{}
 	for _, s := range k.all() {
-		ages[s.issuer] = max(ages[s.issuer], s.age())
+		state := states[s.issuer]
+		state.Fetches += s.fetches.Load()
+		state.Failed += s.failed.Load()
+		if f := s.good.Load(); f != nil {
+			state.Refused += f.refused
+		}
+		if f := s.current(); f != nil {
+			state.Usable += len(f.keys)
+		}
+		if !s.pinned {
+			state.Age = max(state.Age, s.age())
+		}
+		states[s.issuer] = state
 	}
-	return ages
+	return states
 }
 
 // Remembered returns how many requests came with a token that was remembered and how many with one that was not.
@@ -189,14 +216,17 @@ type keySet struct {
 	wanted     chan struct{} // of one: somebody asked for a kid that is not there
 	slots      slots
 	proofs     *proofs
+	pinned     bool // the bundle has the keys: they are never fetched and never stale
 
-	good    atomic.Pointer[fetched]
-	failure atomic.Pointer[failure] // why there are no keys; of no meaning while there are
+	fetches, failed atomic.Uint64
+	good            atomic.Pointer[fetched]
+	failure         atomic.Pointer[failure] // why there are no keys; of no meaning while there are
 }
 
 // fetched is an immutable set and when it came. Its generation is another whenever a key is another, is new or has gone.
 type fetched struct {
 	keys       map[string]key
+	refused    int // keys beside them that were left out
 	at         time.Time
 	generation uint64 // from 1
 }
@@ -233,7 +263,7 @@ func (s *keySet) generation() uint64 {
 // current returns the last good keys, nil if there are none or they are stale.
 func (s *keySet) current() *fetched {
 	f := s.good.Load()
-	if f == nil || len(f.keys) == 0 || s.age() > s.keys.config.MaxStale {
+	if f == nil || len(f.keys) == 0 || !s.pinned && s.age() > s.keys.config.MaxStale {
 		return nil
 	}
 	return f
@@ -259,10 +289,12 @@ func (s *keySet) run(ctx context.Context) {
 	retry := firstRetry
 	for {
 		wait := c.Refresh
+		s.fetches.Add(1)
 		if err := s.refresh(ctx); err != nil {
 			if ctx.Err() != nil {
 				return
 			}
+			s.failed.Add(1)
 			c.Logger.Warn("issuer keys not fetched", "issuer", s.issuer, "uri", s.uri, "error", err)
 			s.failure.Store(&failure{err})
 			wait, retry = min(retry, c.Refresh), min(2*retry, c.Refresh)
@@ -307,7 +339,7 @@ func (s *keySet) refresh(ctx context.Context) error {
 		why = "the set is empty"
 	}
 	s.failure.Store(&failure{errors.New(why)})
-	now := &fetched{keys, s.keys.config.Now(), 1}
+	now := &fetched{keys, len(refused), s.keys.config.Now(), 1}
 	if last := s.good.Load(); last != nil {
 		now.generation = last.generation
 		if !maps.EqualFunc(last.keys, keys, key.equal) {

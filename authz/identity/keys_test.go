@@ -147,8 +147,8 @@ func TestOutageDeniesOneIssuerAfterMaxStale(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), "issuer usa: no usable keys") || !strings.Contains(err.Error(), "no route") || strings.Contains(err.Error(), "gbr") {
 			t.Errorf("Ready: %v; want usa alone, and why", err)
 		}
-		if ages := keys.Ages(); ages["usa"] < 2*time.Hour || ages["gbr"] > 5*time.Minute {
-			t.Errorf("ages: %v", ages)
+		if s := keys.States(); s["usa"].Age < 2*time.Hour || s["gbr"].Age > 5*time.Minute {
+			t.Errorf("states: %v", s)
 		}
 		n.cut("usa", nil)
 		time.Sleep(5 * time.Minute)

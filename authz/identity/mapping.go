@@ -63,6 +63,9 @@ func (m mapping) apply(o map[string]any, schemes map[string]*scheme) map[string]
 			out[name] = v
 		}
 	}
+	if act, ok := o["act"]; ok {
+		out["iss"], out["act"] = o["iss"], m.actor(act, schemes, 0)
+	}
 	for _, name := range mappedClaims {
 		theirs := m.Names[name]
 		if theirs == "" {
@@ -88,6 +91,32 @@ func (m mapping) apply(o map[string]any, schemes map[string]*scheme) map[string]
 		if v, ok := o[theirs]; ok {
 			out["affiliation"] = m.affiliation(v)
 		}
+	}
+	return out
+}
+
+// actor returns an act claim with its clearances by our name, and so on for whoever acted before.
+func (m mapping) actor(v any, schemes map[string]*scheme, depth int) any {
+	o, ok := v.(map[string]any)
+	if !ok || depth > maxActors {
+		return v // for the reader to refuse
+	}
+	out := maps.Clone(o)
+	if theirs := m.Names["clearances"]; theirs != "" {
+		delete(out, theirs)
+		delete(out, "clearances")
+		if v, ok := o[theirs]; ok {
+			out["clearances"] = v
+		}
+	}
+	if _, text := out["clearances"].(string); text {
+		out["clearances"] = []any{out["clearances"]}
+	}
+	if l, ok := out["clearances"].([]any); ok && m.Scheme != "" {
+		out["clearances"] = m.clearances(l, schemes[m.Scheme])
+	}
+	if act, ok := o["act"]; ok {
+		out["act"] = m.actor(act, schemes, depth+1)
 	}
 	return out
 }

@@ -87,6 +87,11 @@ func (r revocations) reissue(e reissue) error {
 // why says what of t is revoked, "" if nothing is.
 func (r revocations) why(t *verified) string {
 	subject, evidence := t.subject.ID, t.subject.Evidence
+	for _, a := range t.subject.Properties.Via {
+		if r.subjects[a.ID] || evidence.IssuedAt.Before(r.reissued[a.ID].Time) {
+			return "an actor is revoked"
+		}
+	}
 	switch {
 	case r.subjects[subject]:
 		return "the subject is revoked"

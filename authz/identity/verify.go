@@ -43,26 +43,10 @@ func (v *Verifier) Verify(ctx context.Context, req authz.Request) (authz.Subject
 		return authz.Subject{}, refusal
 	}
 	now := v.now()
-	t, ok := v.recall(c.token, now)
-	if !ok {
-		if t, refusal = v.prove(ctx, c.token, now); refusal != nil {
-			return authz.Subject{}, refusal
-		}
-	}
-	if refusal := t.inForce(now); refusal != nil {
-		return authz.Subject{}, refusal
-	}
-	if refusal := v.standing(t); refusal != nil {
-		return authz.Subject{}, refusal
-	}
-	if !ok {
-		v.memory.put(c.token, t)
-	}
-	binding, refusal := t.bound(ctx, req, c, now)
+	s, refusal := v.bearer(ctx, req, c, now)
 	if refusal != nil {
 		return authz.Subject{}, refusal
 	}
-	s := t.asOf(now, binding)
 	carried, refusal := v.carriedApprovals(ctx, req.Headers, s.ID, now)
 	if refusal != nil {
 		return authz.Subject{}, refusal
@@ -72,6 +56,62 @@ func (v *Verifier) Verify(ctx context.Context, req authz.Request) (authz.Subject
 		s.Approvals = []authz.Approval{}
 	}
 	return s, nil
+}
+
+// bearer returns who the token and the client's certificate say that asks: the subject of the token, with the workload of the
+// certificate in between, or that workload by itself.
+func (v *Verifier) bearer(ctx context.Context, req authz.Request, c presented, now time.Time) (authz.Subject, *authz.Refusal) {
+	if c.token == "" {
+		w, refusal := v.workload(req.Peer, now)
+		switch {
+		case refusal != nil:
+			return authz.Subject{}, refusal
+		case w == nil:
+			return authz.Subject{}, authz.Refuse(authz.IdentityMissing, "no credential")
+		}
+		return w.asOf(now, "mtls"), nil
+	}
+	t, refusal := v.token(ctx, c.token, now)
+	if refusal != nil {
+		return authz.Subject{}, refusal
+	}
+	binding, refusal := t.bound(ctx, req, c, now)
+	if refusal != nil {
+		return authz.Subject{}, refusal
+	}
+	w, refusal := v.workload(req.Peer, now)
+	if refusal != nil {
+		return authz.Subject{}, refusal
+	}
+	s := t.asOf(now, binding)
+	if w != nil {
+		s.Properties.Via = slices.Concat(s.Properties.Via, []authz.Via{w.via()})
+		if w.subject.Evidence.Expires.Before(s.Evidence.Expires.Time) {
+			s.Evidence.Expires = w.subject.Evidence.Expires // a stream ends with the shorter authority
+		}
+	}
+	return s, nil
+}
+
+// token returns what is proven of a token and holds now.
+func (v *Verifier) token(ctx context.Context, compact string, now time.Time) (*verified, *authz.Refusal) {
+	t, ok := v.recall(compact, now)
+	if !ok {
+		var refusal *authz.Refusal
+		if t, refusal = v.prove(ctx, compact, now); refusal != nil {
+			return nil, refusal
+		}
+	}
+	if refusal := t.inForce(now); refusal != nil {
+		return nil, refusal
+	}
+	if refusal := v.standing(t); refusal != nil {
+		return nil, refusal
+	}
+	if !ok {
+		v.memory.put(compact, t)
+	}
+	return t, nil
 }
 
 // recall returns what is remembered of a token, unless its issuer's keys have changed since or are too old to count.
@@ -113,7 +153,7 @@ func (v *Verifier) prove(ctx context.Context, compact string, now time.Time) (*v
 	if err != nil {
 		return nil, i.invalid(t.kid, err)
 	}
-	if err := v.sane(reg, i.entry.MaxLifetime); err != nil {
+	if err := v.sane(i, reg, i.entry.MaxLifetime); err != nil {
 		return nil, i.invalid(t.kid, err)
 	}
 	if i.entry.Claims != nil {
@@ -163,9 +203,13 @@ func (i *issuer) algorithmKey(t token) (key, uint64, error) {
 }
 
 // sane holds audience and lifetime, which time does not change.
-func (v *Verifier) sane(r registered, longest int64) error {
+func (v *Verifier) sane(i *issuer, r registered, longest int64) error {
+	audiences := v.audiences
+	if len(i.entry.Audiences) > 0 {
+		audiences = i.entry.Audiences // what the issuer calls this gateway
+	}
 	switch {
-	case !slices.ContainsFunc(r.aud, func(a string) bool { return slices.Contains(v.audiences, a) }):
+	case !slices.ContainsFunc(r.aud, func(a string) bool { return slices.Contains(audiences, a) }):
 		return errors.New("aud: names neither this gateway nor an enclave of it")
 	case r.exp <= r.iat:
 		return errors.New("exp: not after iat")
@@ -223,25 +267,11 @@ func (t *verified) asOf(now time.Time, binding string) authz.Subject {
 
 // subject cuts the claims to the issuer's grant.
 func (v *Verifier) subject(i *issuer, t token, r registered, c claims) authz.Subject {
-	g := i.entry.Grant
 	cut := &cutter{issuer: i, schemes: v.schemes, cuts: []authz.Cut{}}
 	s := authz.Subject{
-		Type: cut.subjectType(c.SubjectType),
-		ID:   i.id + "|" + r.sub,
-		Properties: authz.SubjectProperties{
-			Issuer:            i.id,
-			Tenant:            cut.tenant(c.Tenant),
-			Affiliation:       cut.affiliation(c.Affiliation),
-			Nationalities:     cut.texts("nationality", c.Nationalities, g.Nationalities),
-			HeldNationalities: orNone(c.Nationalities),
-			ExportStatus:      cut.texts("export_status", c.ExportStatus, g.ExportStatus),
-			Communities:       cut.texts("community", c.Communities, g.Communities),
-			Roles:             cut.texts("role", c.Roles, g.Roles),
-			Clearances:        cut.clearances(c.Clearances, date(r.iat), date(r.exp)),
-			Session:           authz.Session{HighWater: c.HighWater},
-			Via:               []authz.Via{},
-			Assurance:         authz.Assurance{ACR: c.ACR, AMR: c.AMR},
-		},
+		Type:       cut.subjectType(c.SubjectType),
+		ID:         i.id + "|" + r.sub,
+		Properties: cut.properties(c, date(r.iat), date(r.exp)),
 		Evidence: authz.Evidence{
 			Issuer: t.iss, KeyID: t.kid, TokenDigest: digest(t, r),
 			IssuedAt: date(r.iat), Expires: date(r.exp), Claims: c.evidence(),

@@ -285,3 +285,30 @@ func public(k signingKey) any {
 	must(err)
 	return p
 }
+
+// edit puts a verifier in w's place whose tenants' document has another text, which must be there, in the place of one.
+func (w *world) edit(t testing.TB, was, is string) {
+	t.Helper()
+	if strings.Count(tenantsDoc, was) != 1 {
+		t.Fatalf("the document has %s %d times", was, strings.Count(tenantsDoc, was))
+	}
+	w.put(t, strings.Replace(tenantsDoc, was, is, 1), `{}`)
+}
+
+// revoke puts a verifier with a list of revocations in w's place.
+func (w *world) revoke(t testing.TB, list string) {
+	t.Helper()
+	w.put(t, strings.Replace(tenantsDoc, `"tenants": ["us-defense"], "types": ["person"]`, `"tenants": ["us-defense"], "types": ["person", "service", "device"]`, 1), list)
+}
+
+func (w *world) put(t testing.TB, tenants, revoked string) {
+	t.Helper()
+	v, err := identity.New(identity.Config{
+		Tenants: doc(tenants, w.base), Issuers: doc(issuersDoc, w.base), Schemes: json.RawMessage(schemesDoc), Revoked: json.RawMessage(revoked),
+		Audiences: []string{"sallyport", "iad-1"}, Keys: w.issuerKeys, Now: func() time.Time { return w.now },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.verifier = v
+}

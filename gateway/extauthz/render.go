@@ -35,6 +35,7 @@ type refusal struct {
 	service    string
 	code       int
 	reasons    []authz.Reason
+	nonce      string
 }
 
 // Allow answers with status OK and the grant's headers. Of the zero Grant it is a deny.
@@ -101,6 +102,12 @@ func group(id authz.Reason) string {
 	return g
 }
 
+// WithNonce is a refusal that also tells the client which nonce its next DPoP proof must hold (RFC 9449 §9).
+func (a Answer) WithNonce(nonce string) Answer {
+	a.refused.nonce = nonce
+	return a
+}
+
 // Render writes a as Envoy's answer. mark is the belt's secret: an RBAC filter after ext_authz refuses what does not carry it.
 func Render(a Answer, mark string) *authv3.CheckResponse {
 	if !a.grant.Valid() || mark == "" {
@@ -138,6 +145,9 @@ func denied(r refusal) *authv3.CheckResponse {
 	if r.code == http.StatusUnauthorized {
 		code = codes.Unauthenticated
 		fields = append(fields, authz.HeaderField{Name: "www-authenticate", Value: r.challenge()})
+		if r.nonce != "" {
+			fields = append(fields, authz.HeaderField{Name: "dpop-nonce", Value: r.nonce})
+		}
 	}
 	return &authv3.CheckResponse{
 		Status: &status.Status{Code: int32(code)},
@@ -150,8 +160,11 @@ func denied(r refusal) *authv3.CheckResponse {
 	}
 }
 
-// challenge is RFC 6750 §3: no error code where the request had no credential at all.
+// challenge is RFC 6750 §3: no error code where the request had no credential at all; and RFC 9449 §9 where a nonce is asked for.
 func (r refusal) challenge() string {
+	if r.nonce != "" {
+		return `DPoP realm="sallyport", error="use_dpop_nonce", error_description="put the nonce of DPoP-Nonce into the proof"`
+	}
 	if slices.Contains(r.reasons, authz.IdentityMissing) {
 		return `Bearer realm="sallyport"`
 	}

@@ -191,3 +191,23 @@ func TestAPanicInACheckIsADenial(t *testing.T) {
 		t.Errorf("%v, %v", r, err)
 	}
 }
+
+func TestAClientIsToldTheNonceOfItsNextProof(t *testing.T) {
+	refused := authz.Record{DecisionID: "d1", Reasons: []authz.Reason{authz.IdentityBinding}}
+	have := wire(Render(Deny(refused, "jobs").WithNonce("n1"), mark))
+	want := map[string]string{
+		"content-type": "application/json", "cache-control": "no-store", decisionHeader: "d1", "dpop-nonce": "n1",
+		"www-authenticate": `DPoP realm="sallyport", error="use_dpop_nonce", error_description="put the nonce of DPoP-Nonce into the proof"`,
+	}
+	if d := cmp.Diff(want, have.Response); d != "" || have.HTTP != 401 {
+		t.Errorf("status %d, headers (-want +have):\n%s", have.HTTP, d)
+	}
+	for name, a := range map[string]Answer{
+		"a refusal that is no 401": Deny(authz.Record{DecisionID: "d1", Reasons: []authz.Reason{authz.SystemAuditUnavailable}}, "jobs").WithNonce("n1"),
+		"an allow":                 Allow(granted(t)).WithNonce("n1"),
+	} {
+		if r := wire(Render(a, mark)); r.Set["dpop-nonce"] != "" || r.Response["dpop-nonce"] != "" {
+			t.Errorf("%s tells a nonce: %+v", name, r)
+		}
+	}
+}

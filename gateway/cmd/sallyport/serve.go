@@ -99,7 +99,13 @@ func serve(ctx context.Context, c config.Config, stderr io.Writer) (err error) {
 
 	info := buildInfo()
 	m := metrics.New(info.Version, info.Revision)
-	m.IssuerAges(keys.Ages)
+	m.Issuers(func() map[string]metrics.IssuerKeys {
+		out := map[string]metrics.IssuerKeys{}
+		for id, s := range keys.States() {
+			out[id] = metrics.IssuerKeys(s)
+		}
+		return out
+	})
 	m.RememberedTokens(keys.Remembered)
 	m.Insecure(c.Insecure())
 	m.AuditLogs(func() map[string]metrics.AuditLog { return logStates(logs) })
