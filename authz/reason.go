@@ -20,6 +20,8 @@ const (
 	RequestAmbiguous   Reason = "request.ambiguous"
 	RequestUnsupported Reason = "request.unsupported"
 
+	OverlayObjected Reason = "overlay.objected"
+
 	ObligationUnsupported Reason = "obligation.unsupported"
 
 	SystemInternal         Reason = "system.internal"

@@ -29,10 +29,11 @@ type Bundle struct {
 
 // module is one file of Rego.
 type module struct {
-	file   string
-	source []byte
-	parsed *ast.Module
-	test   bool // *_test.rego: part of the bundle, never of an Engine
+	file    string
+	source  []byte
+	parsed  *ast.Module
+	test    bool   // *_test.rego: part of the bundle, never of an Engine
+	overlay string // the tenant that wrote it, "" for the root's
 }
 
 // part is what one authority wrote: the root, or one tenant.
@@ -40,6 +41,7 @@ type part struct {
 	tenant   string // "" for the root
 	dir      string // with a slash at its end, "" where the whole folder is the root
 	manifest *document
+	overlay  int                 // bytes of Rego
 	docs     map[string]document // by name, such as "catalogue" or "schemes/USA"
 }
 

@@ -28,6 +28,9 @@ func Check(dir string) error {
 	if err != nil {
 		return err
 	}
+	if _, err := b.compileOverlays(); err != nil {
+		return err
+	}
 	var r report
 	requireDecision(compiler, &r)
 	b.lintFormat(&r)

@@ -15,10 +15,18 @@ var builtinsText string
 
 // capabilities returns what Rego may use: the builtins of builtins.txt, no network.
 func capabilities(tests bool) *ast.Capabilities {
+	if tests {
+		return builtins("", "root", "test")
+	}
+	return builtins("", "root")
+}
+
+// builtins returns the capabilities of builtins.txt that carry one of marks.
+func builtins(marks ...string) *ast.Capabilities {
 	allowed := map[string]bool{}
 	for line := range strings.Lines(builtinsText) {
-		name, test, _ := strings.Cut(strings.TrimSpace(line), " ")
-		if name != "" && name != "#" && (test == "" || tests) {
+		name, mark, _ := strings.Cut(strings.TrimSpace(line), " ")
+		if name != "" && name != "#" && slices.Contains(marks, mark) {
 			allowed[name] = true
 		}
 	}
@@ -29,40 +37,48 @@ func capabilities(tests bool) *ast.Capabilities {
 }
 
 func newCompiler(tests bool) *ast.Compiler {
+	return compilerFor(capabilities(tests), tests)
+}
+
+func compilerFor(c *ast.Capabilities, prints bool) *ast.Compiler {
 	types := ast.NewSchemaSet()
 	input := checkable(rawSchema("input.json"), nil)
 	types.Put(ast.SchemaRootRef, input)
 	types.Put(ast.MustParseRef("schema.input"), input)
 	return ast.NewCompiler().
 		WithStrict(true).
-		WithCapabilities(capabilities(tests)).
+		WithCapabilities(c).
 		WithSchemas(types).
 		WithUseTypeCheckAnnotations(true).
-		WithEnablePrintStatements(tests).
+		WithEnablePrintStatements(prints).
 		WithDefaultRegoVersion(ast.RegoV1).
 		SetErrorLimit(0)
 }
 
-// compile compiles the modules of b, its tests only if tests is set. An error is an *Errors.
+// compile compiles the modules of b that decide, or with tests all of them. An error is an *Errors.
 func (b *Bundle) compile(tests bool) (*ast.Compiler, error) {
-	c := newCompiler(tests)
-	c.Compile(b.parsed(tests))
+	return b.compileWith(newCompiler(tests), b.parsed(tests), !tests)
+}
+
+func (b *Bundle) compileWith(c *ast.Compiler, modules map[string]*ast.Module, ordered bool) (*ast.Compiler, error) {
+	c.Compile(modules)
 	var r report
 	if c.Failed() {
 		addCompileErrors(c.Errors, &r)
 		return nil, r.err(b.dir)
 	}
 	checkDataRefs(c, &r)
-	if !tests {
+	if ordered {
 		lintOrder(c, &r)
 	}
 	return c, r.err(b.dir)
 }
 
+// parsed returns the root's modules, or with tests all: theirs, the overlays and theirs.
 func (b *Bundle) parsed(tests bool) map[string]*ast.Module {
 	modules := map[string]*ast.Module{}
 	for _, m := range b.modules {
-		if !m.test || tests {
+		if tests || !m.test && m.overlay == "" {
 			modules[m.file] = m.parsed
 		}
 	}

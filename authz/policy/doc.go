@@ -16,6 +16,7 @@
 //     would turn into a proof.
 //   - Decide returns at its deadline, also when an evaluation is stuck. A few that are stuck are replaced; after that the engine is not
 //     ready, and in the end nothing is allowed any more.
+//   - A tenant's overlay is evaluated apart, and only takes from a decision on what is its tenant's own. Nobody else waits for it.
 //   - A Bundle and an Engine never change. A new bundle is a new Engine, which the gateway swaps whole.
 //   - Tests (*_test.rego) are part of a bundle and its digest, but never of an Engine.
 //

@@ -45,14 +45,15 @@ type Outcome struct {
 
 // Engine is one bundle, compiled. It is safe for concurrent use and never changes; a new bundle is a new Engine.
 type Engine struct {
-	program *program // nil: topdown only
-	query   rego.PreparedEvalQuery
-	reasons map[authz.Reason]bool // the ids that an answer may hold
-	readsID bool                  // the policy may read input.resource.id
-	timeout time.Duration
-	jobs    chan *job
-	workers sync.WaitGroup // and the shadow
-	stuck   atomic.Int32
+	program  *program // nil: topdown only
+	query    rego.PreparedEvalQuery
+	reasons  map[authz.Reason]bool // the ids that an answer may hold
+	readsID  bool                  // the policy may read input.resource.id
+	overlays *overlays
+	timeout  time.Duration
+	jobs     chan *job
+	workers  sync.WaitGroup // and the shadow
+	stuck    atomic.Int32
 
 	share          float64
 	shadowed       chan Disagreement
@@ -91,6 +92,15 @@ func New(ctx context.Context, b *Bundle, c Config) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
+	if e.overlays, err = b.newOverlays(ctx); err != nil {
+		return nil, err
+	}
+	started := false
+	defer func() {
+		if !started {
+			e.overlays.stop()
+		}
+	}()
 	var r report
 	requireDecision(compiler, &r)
 	if len(reasons) == 0 {
@@ -99,7 +109,7 @@ func New(ctx context.Context, b *Bundle, c Config) (*Engine, error) {
 	if err := r.err(b.dir); err != nil {
 		return nil, err
 	}
-	e.readsID = readsResourceID(compiler)
+	e.readsID = readsResourceID(compiler) || e.overlays.readsID
 	e.query, err = rego.New(
 		rego.Query(entrypoint),
 		rego.Compiler(compiler),
@@ -123,6 +133,8 @@ func New(ctx context.Context, b *Bundle, c Config) (*Engine, error) {
 	for range c.Workers {
 		e.start()
 	}
+	e.overlays.start()
+	started = true
 	return e, nil
 }
 
@@ -136,6 +148,7 @@ func (e *Engine) Close() {
 	e.closed = true
 	close(e.jobs)
 	close(e.shadowed)
+	e.overlays.stop()
 	if e.program != nil {
 		go func() {
 			e.workers.Wait()
@@ -157,6 +170,7 @@ func (e *Engine) Decide(ctx context.Context, s authz.Subject, c authz.Context, a
 	}
 	outcomes := make([]Outcome, len(accesses))
 	var ask []json.RawMessage // inputs to evaluate
+	var owners []string       // the tenant of each, "" if unknown
 	answers := map[string]int{}
 	answerOf := make([]int, len(accesses)) // index in ask
 	for i := range accesses {
@@ -171,10 +185,11 @@ func (e *Engine) Decide(ctx context.Context, s authz.Subject, c authz.Context, a
 			n = len(ask)
 			answers[key] = n
 			ask = append(ask, outcomes[i].Input)
+			owners = append(owners, ownerOf(accesses[i].Resource))
 		}
 		answerOf[i] = n
 	}
-	decisions, err := e.decide(ctx, ask)
+	decisions, err := e.decide(ctx, ask, owners)
 	if err != nil {
 		return nil, err
 	}
@@ -184,8 +199,8 @@ func (e *Engine) Decide(ctx context.Context, s authz.Subject, c authz.Context, a
 	return outcomes, nil
 }
 
-// decide evaluates each input on a worker, until ctx or the time limit ends.
-func (e *Engine) decide(ctx context.Context, inputs []json.RawMessage) ([]authz.Decision, error) {
+// decide evaluates each input on a worker, and then by the overlay of its owner, until ctx or the time limit ends.
+func (e *Engine) decide(ctx context.Context, inputs []json.RawMessage, owners []string) ([]authz.Decision, error) {
 	e.closing.RLock()
 	defer e.closing.RUnlock()
 	if e.closed {
@@ -231,7 +246,18 @@ func (e *Engine) decide(ctx context.Context, inputs []json.RawMessage) ([]authz.
 		decisions[j.index] = j.decision
 	}
 	e.sample(open)
+	for i := range decisions {
+		decisions[i] = e.overlays.join(ctx, owners[i], inputs[i], decisions[i])
+	}
 	return decisions, nil
+}
+
+// ownerOf returns the tenant that owns a resource, "" if it is unknown.
+func ownerOf(r authz.Resource) string {
+	if t := r.Properties.Tenant; t != nil {
+		return *t
+	}
+	return ""
 }
 
 // deny is a Decision that denies for one reason.

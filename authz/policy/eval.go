@@ -25,11 +25,22 @@ func Eval(ctx context.Context, dir string, input []byte) (Outcome, error) {
 		return Outcome{}, err
 	}
 	defer e.Close()
-	decisions, err := e.decide(ctx, []json.RawMessage{input})
+	decisions, err := e.decide(ctx, []json.RawMessage{input}, []string{ownerIn(input)})
 	if err != nil {
 		return Outcome{}, err
 	}
 	return Outcome{Decision: decisions[0], Input: input}, nil
+}
+
+// ownerIn returns the tenant that owns the resource of an input, "" if it is unknown.
+func ownerIn(input []byte) string {
+	var in struct {
+		Resource struct{ Properties struct{ Tenant string } }
+	}
+	if json.Unmarshal(input, &in) != nil {
+		return "" // no text there, which is no tenant
+	}
+	return in.Resource.Properties.Tenant
 }
 
 // checkInput holds an input to its schema.

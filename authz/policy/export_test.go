@@ -60,7 +60,7 @@ func Encode(in authz.Input) ([]byte, [2]int, error) {
 
 // DecideText judges one input as it is.
 func DecideText(e *Engine, input []byte) (authz.Decision, error) {
-	d, err := e.decide(context.Background(), []json.RawMessage{input})
+	d, err := e.decide(context.Background(), []json.RawMessage{input}, []string{ownerIn(input)})
 	if err != nil {
 		return authz.Decision{}, err
 	}

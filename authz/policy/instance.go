@@ -103,6 +103,11 @@ const (
 // evaluate returns the results of an entrypoint, by number, for one input; they are valid until the next evaluation. After an error
 // the instance must not be used again: what it was doing is still on its stack.
 func (i *instance) evaluate(entrypoint int, input []byte, stop topdown.Cancel, form uint64) ([]byte, error) {
+	return i.evaluateUntil(i.ctx, entrypoint, input, stop, form)
+}
+
+// evaluateUntil is evaluate, which the end of ctx stops if the program was compiled for that. ctx must hold the instance.
+func (i *instance) evaluateUntil(ctx context.Context, entrypoint int, input []byte, stop topdown.Cancel, form uint64) ([]byte, error) {
 	end := i.base + uint32(len(input))
 	if size := i.memory.Size(); end > size {
 		if _, ok := i.memory.Grow((end-size)>>16 + 1); !ok {
@@ -114,7 +119,7 @@ func (i *instance) evaluate(entrypoint int, input []byte, stop topdown.Cancel, f
 	}
 	i.stop = stop
 	i.stack = [...]uint64{0, uint64(entrypoint), uint64(i.data), uint64(i.base), uint64(len(input)), uint64(aligned(end)), form}
-	if err := i.eval.CallWithStack(i.ctx, i.stack[:]); err != nil {
+	if err := i.eval.CallWithStack(ctx, i.stack[:]); err != nil {
 		return nil, err
 	}
 	return i.read(api.DecodeU32(i.stack[0]))

@@ -23,10 +23,13 @@ func (l *loader) readModule(p *part, name string, f file) {
 		return
 	}
 	test := strings.HasSuffix(name, "_test.rego")
-	l.modules = append(l.modules, module{file: f.path, source: f.data, parsed: m, test: test})
+	l.modules = append(l.modules, module{file: f.path, source: f.data, parsed: m, test: test, overlay: p.tenant})
 	if p.tenant == "" {
 		if first := packageName(m)[0]; slices.Contains(reserved, first) {
 			l.add(f.path, m.Package.Location.Row, "package %s: data.%s is not for the root's modules; use another package", packageText(m), first)
+		}
+		if !test {
+			l.checkAsksNoOverlay(m)
 		}
 		return
 	}
@@ -34,31 +37,11 @@ func (l *loader) readModule(p *part, name string, f file) {
 		l.add(f.path, 0, "a tenant's Rego stands in overlay/; move it there")
 		return
 	}
-	l.checkOverlay(p, m, test)
-}
-
-// checkOverlay holds a tenant's module to its own package and to objections: it can't allow, prove or replace anything.
-func (l *loader) checkOverlay(p *part, m *ast.Module, test bool) {
-	file := m.Package.Location.File
-	want := []string{"overlay", p.tenant}
-	if test {
-		want[1] += "_test"
-	}
-	if !slices.Equal(packageName(m), want) {
-		l.add(file, m.Package.Location.Row, "package %s: this part may write only package overlay[%q]; use that", packageText(m), want[1])
-	}
-	if test {
+	if p.overlay += len(f.data); p.overlay > maxOverlayBytes && !test {
+		l.add(f.path, 0, "more than %d KiB of overlays; an overlay only objects, the rest is for the root", maxOverlayBytes>>10)
 		return
 	}
-	for _, rule := range m.Rules {
-		if h := rule.Head; rule.Default || !h.Ref().Equal(ast.Ref{ast.VarTerm("object")}) || h.RuleKind() != ast.MultiValue {
-			l.add(file, rule.Location.Row, "rule %s: an overlay can only object; write object contains \"…\" if { … }", h.Ref())
-		}
-	}
-	ast.WalkWiths(m, func(w *ast.With) bool {
-		l.add(file, w.Location.Row, "with %s: an overlay can't replace what it reads; leave it out", w.Target)
-		return false
-	})
+	l.checkOverlay(p, m, test)
 }
 
 // packageName returns the elements of m's package without data.

@@ -12,7 +12,7 @@ import (
 	"github.com/tetratelabs/wazero"
 )
 
-// program is a bundle's Rego as machine code, and its data, of which instances are made.
+// program is Rego as machine code, and data, of which instances are made.
 type program struct {
 	runtime wazero.Runtime
 	policy  wazero.CompiledModule // what OPA's compiler made
@@ -21,35 +21,46 @@ type program struct {
 }
 
 // newProgram compiles the modules of b, its tests only if tests is set, for what rules in them to evaluate.
-func newProgram(ctx context.Context, b *Bundle, tests bool, entrypoints ...string) (_ *program, err error) {
+func newProgram(ctx context.Context, b *Bundle, tests bool, entrypoints ...string) (*program, error) {
 	if runtime.GOARCH != "amd64" && runtime.GOARCH != "arm64" {
 		return nil, fmt.Errorf("policy: wasm: wazero makes no machine code for %s: set policy.engine: topdown", runtime.GOARCH)
 	}
-	code, err := b.wasm(ctx, tests, entrypoints)
+	// Closing on the end of a context would cost five times the evaluation; see worker.go for what bounds one.
+	p, err := compileProgram(ctx, wazero.NewRuntimeConfigCompiler(), b.parsed(tests), capabilities(tests), entrypoints)
 	if err != nil {
 		return nil, err
 	}
-	// Closing on the end of a context would cost five times the evaluation; see worker.go for what bounds one.
-	p := &program{
-		runtime: wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfigCompiler()),
-		data:    encoded(b.data),
+	whole, err := p.with(ctx, encoded(b.data), evaluationPages)
+	if err != nil {
+		return nil, errors.Join(err, p.close())
 	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(fmt.Errorf("policy: wasm: %w", err), p.close())
-		}
-	}()
-	if err := instantiateHost(ctx, p.runtime); err != nil {
-		return nil, err
+	return whole, nil
+}
+
+// compileProgram makes machine code of modules. The program has no data yet.
+func compileProgram(ctx context.Context, c wazero.RuntimeConfig, modules map[string]*ast.Module, caps *ast.Capabilities, entrypoints []string) (*program, error) {
+	code, err := compileWasm(ctx, modules, caps, entrypoints)
+	if err != nil {
+		return nil, fmt.Errorf("policy: wasm: %w", err)
 	}
-	if p.policy, err = p.runtime.CompileModule(ctx, code); err != nil {
-		return nil, err
+	p := &program{runtime: wazero.NewRuntimeWithConfig(ctx, c)}
+	if err = instantiateHost(ctx, p.runtime); err == nil {
+		p.policy, err = p.runtime.CompileModule(ctx, code)
 	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("policy: wasm: %w", err), p.close())
+	}
+	return p, nil
+}
+
+// with returns p with data, whose evaluations may take so many pages beside it. Closing either closes both.
+func (p *program) with(ctx context.Context, data []byte, pages int) (_ *program, err error) {
+	q := &program{runtime: p.runtime, policy: p.policy, data: data}
 	own := int(p.policy.ImportedMemories()[0].Min())
-	if p.memory, err = p.runtime.CompileModule(ctx, memoryModule(own, maxPages)); err != nil {
-		return nil, err
+	if q.memory, err = p.runtime.CompileModule(ctx, memoryModule(own, maxPages)); err != nil {
+		return nil, fmt.Errorf("policy: wasm: %w", err)
 	}
-	trial, err := p.instantiate() // says how much the data takes
+	trial, err := q.instantiate() // says how much the data takes
 	if err != nil {
 		return nil, err
 	}
@@ -57,17 +68,17 @@ func newProgram(ctx context.Context, b *Bundle, tests bool, entrypoints ...strin
 	if err := trial.close(); err != nil {
 		return nil, err
 	}
-	p.memory, err = p.runtime.CompileModule(ctx, memoryModule(full+startPages, full+evaluationPages))
-	return p, err
+	if q.memory, err = p.runtime.CompileModule(ctx, memoryModule(full+startPages, full+pages)); err != nil {
+		return nil, fmt.Errorf("policy: wasm: %w", err)
+	}
+	return q, nil
 }
 
 func (p *program) close() error { return p.runtime.Close(context.Background()) }
 
-// wasm compiles the modules of b to WebAssembly.
-func (b *Bundle) wasm(ctx context.Context, tests bool, entrypoints []string) ([]byte, error) {
-	caps := capabilities(tests)
-	modules, builtins := strictly(b.parsed(tests), caps.Builtins)
-	caps.Builtins = builtins
+// compileWasm compiles modules to WebAssembly.
+func compileWasm(ctx context.Context, modules map[string]*ast.Module, caps *ast.Capabilities, entrypoints []string) ([]byte, error) {
+	modules, caps.Builtins = strictly(modules, caps.Builtins)
 	in := &bundle.Bundle{Manifest: bundle.Manifest{Roots: &[]string{""}}, Data: map[string]any{}}
 	for file, m := range modules {
 		in.Modules = append(in.Modules, bundle.ModuleFile{URL: file, Path: file, Parsed: m})
@@ -80,7 +91,7 @@ func (b *Bundle) wasm(ctx context.Context, tests bool, entrypoints []string) ([]
 		WithPruneUnused(true).
 		WithBundle(in)
 	if err := c.Build(ctx); err != nil {
-		return nil, fmt.Errorf("policy: wasm: %w", err)
+		return nil, err
 	}
 	return c.Bundle().WasmModules[0].Raw, nil
 }

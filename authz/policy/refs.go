@@ -57,7 +57,7 @@ func original(c *ast.Compiler, ref ast.Ref) ast.Ref {
 func unknownElement(rules *ast.TreeNode, documents *jsonschema.Schema, ref ast.Ref) (int, []string) {
 	root := rules.Child(ast.DefaultRootDocument.Value)
 	first, ok := ref[1].Value.(ast.String)
-	if !ok || first == "overlay" { // a bundle need not have overlays
+	if !ok || first == "overlay" { // modules.go says who may
 		return 0, nil
 	}
 	if _, ok := documents.Properties[string(first)]; ok {

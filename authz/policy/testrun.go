@@ -43,6 +43,9 @@ func Test(ctx context.Context, dir string) (TestReport, error) {
 	if _, err := b.compile(true); err != nil {
 		return TestReport{}, err
 	}
+	if _, err := b.compileOverlays(); err != nil {
+		return TestReport{}, err
+	}
 	store := inmem.NewFromObjectWithOpts(b.data, inmem.OptRoundTripOnWrite(false))
 	txn, err := store.NewTransaction(ctx, storage.TransactionParams{})
 	if err != nil {

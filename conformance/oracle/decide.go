@@ -72,7 +72,6 @@ var checks = []check{
 	{"freshness.revocation", nil, (*judge).revocationsFresh},
 	{"freshness.clock", nil, (*judge).clockTrusted},
 	{"resource.held", unread, (*judge).notHeld},
-	{"overlay.objected", nil, func(*judge) bool { return true }}, // the oracle compares bundles without overlays
 }
 
 // Decide judges one access: what is unproven, and the root causes of it. It allows if nothing is unproven.

@@ -132,7 +132,7 @@ func TestPolicyAgreesWithTheOracleOnEveryPoint(t *testing.T) {
 	}
 }
 
-// reachable are the reasons that the grid must find; overlay.objected is for overlays, which the grid has none of.
+// reachable are the reasons that the grid must find.
 const reachable = `label.missing label.unknown label.invalid label.unbound scheme.unknown equivalence.absent agreement.absent
 	clearance.missing clearance.issuer clearance.expired clearance.level category.restrictive category.permissive release.nation
 	release.originator tenant.mismatch action.not_granted community.missing jurisdiction.residency jurisdiction.processing

@@ -2,7 +2,7 @@
 # title: Decision
 # description: |
 #   Says of one access whether it is allowed, and of a denied one why. It proves or does not prove each required check; it never
-#   looks for objections (the one exception, a tenant's overlay, is a required check too).
+#   looks for objections. Those of the owner's overlay are joined to its decision by the gateway (overlay.objected).
 #
 #   Invariants: the required set is constant. A check is satisfied only by a rule that proves it, and "does not apply" is proven
 #   from a fact that is present; so a missing input, a missing fact and an unknown value deny. Reasons are the unproven checks
@@ -18,7 +18,6 @@ import data.compliance.hold
 import data.compliance.identity
 import data.compliance.jurisdiction
 import data.compliance.label
-import data.compliance.objection
 import data.compliance.personnel
 import data.compliance.queue
 import data.compliance.release
@@ -76,7 +75,6 @@ required := {
 	"label.missing",
 	"label.unbound",
 	"label.unknown",
-	"overlay.objected",
 	"personnel.dual_control",
 	"personnel.eligibility",
 	"personnel.justification",
@@ -102,7 +100,6 @@ satisfied := {id |
 		identity.satisfied,
 		jurisdiction.satisfied,
 		label.satisfied,
-		objection.satisfied,
 		personnel.satisfied,
 		queue.satisfied,
 		release.satisfied,
