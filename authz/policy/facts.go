@@ -12,22 +12,53 @@ import (
 type (
 	scheme struct {
 		Nation  string
+		Sources map[string]struct{ Basis string }
+		Members []memberState
 		Levels  []level
-		TagSets map[string]struct {
-			Type   string
-			Values []tagValue
-		} `json:"tag_sets"`
-		Native map[string]struct{ Opens map[string][]string } `json:"native_clearances"`
-		Rules  struct{ Required, Excluded []schemeRule }
+		TagSets map[string]tagSet `json:"tag_sets"`
+		Native  map[string]struct {
+			Opens  map[string][]string
+			Source string
+		} `json:"native_clearances"`
+		Rules     struct{ Required, Excluded []schemeRule }
+		Published []published `json:"equivalences"`
 	}
 	level struct {
 		ID        string
 		Hierarchy int
+		Source    string
+		From      string `json:"labels_from"`
+		To        string `json:"labels_to"`
 	}
-	tagValue   struct{ ID string }
+	tagSet struct {
+		Type, Source string
+		Values       []tagValue
+	}
+	tagValue struct {
+		ID, Source      string
+		ClearanceLevels []string `json:"clearance_levels"`
+		From            string   `json:"labels_from"`
+		To              string   `json:"labels_to"`
+	}
 	schemeRule struct {
 		Levels  []string
 		TagSets []string `json:"tag_sets"`
+		Beside  map[string][]string
+		Values  map[string][]string
+		Source  string
+		From    string `json:"labels_from"`
+		To      string `json:"labels_to"`
+	}
+	memberState struct {
+		Country, Source string
+		From            string  `json:"not_before"`
+		To              *string `json:"not_after"`
+	}
+	published struct {
+		ID, Use, Level, Source string
+		Clearance              [2]string
+		From                   string  `json:"labels_from"`
+		To                     *string `json:"labels_to"`
 	}
 	enclave struct {
 		Ceiling []struct {
@@ -61,7 +92,7 @@ type (
 	label struct {
 		Scheme, Level    string
 		Categories       map[string][]string
-		Release          []string
+		Release, Display []string
 		Nation, Handling []string
 		Alternatives     []label
 	}
@@ -88,6 +119,8 @@ type (
 		ID, Use, Agreement string
 		Label, Clearance   [2]string
 		Categories         map[string][]string
+		Published          string
+		ApprovedBy         string  `json:"approved_by"`
 		From               string  `json:"labels_from"`
 		To                 *string `json:"labels_to"`
 	}
@@ -105,10 +138,8 @@ func (v *tagValue) UnmarshalJSON(b []byte) error {
 	if json.Unmarshal(b, &v.ID) == nil {
 		return nil
 	}
-	var o struct{ ID string }
-	err := json.Unmarshal(b, &o)
-	v.ID = o.ID
-	return err
+	type object tagValue
+	return json.Unmarshal(b, (*object)(v))
 }
 
 // tenantFacts are the documents of one tenant's part.
@@ -226,10 +257,16 @@ func (s scheme) values(types ...string) []string {
 	var ids []string
 	for _, name := range slices.Sorted(maps.Keys(s.TagSets)) {
 		if set := s.TagSets[name]; slices.Contains(types, set.Type) {
-			for _, v := range set.Values {
-				ids = append(ids, v.ID)
-			}
+			ids = append(ids, set.ids()...)
 		}
+	}
+	return ids
+}
+
+func (s tagSet) ids() []string {
+	var ids []string
+	for _, v := range s.Values {
+		ids = append(ids, v.ID)
 	}
 	return ids
 }
@@ -262,10 +299,7 @@ func (f *facts) checkCategories(d document, scheme string, categories map[string
 			f.refer(d, "restrictive or permissive tag set of "+scheme, name, sets, at...)
 			continue
 		}
-		var ids []string
-		for _, v := range s.TagSets[name].Values {
-			ids = append(ids, v.ID)
-		}
+		ids := s.TagSets[name].ids()
 		for _, v := range values {
 			if !slices.Contains(ids, v) {
 				f.refer(d, "value of "+scheme+"'s "+name, v, ids, at...)

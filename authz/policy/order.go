@@ -94,6 +94,7 @@ func (f *facts) checkAgreements(t tenantFacts) {
 		if e.To != nil {
 			f.checkSpan(d, e.From, *e.To, at("labels_to")...)
 		}
+		f.checkFollows(d, e, at()...)
 	}
 	for i, c := range t.consents {
 		for j, id := range c.Rows {

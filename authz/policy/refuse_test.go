@@ -293,7 +293,7 @@ func TestLoadRefusesReferencesToNothing(t *testing.T) {
 		{"a native clearance's level", swap(usa, "{USA: [LOW]}", "{USA: [LWO]}"),
 			`root/schemes/USA/data.yaml:13: native_clearances.CHECK.opens.USA: unknown level of USA "LWO"; did you mean "LOW"?`},
 		{"a scheme's rule", swap(usa, "tag_sets: [sci]", "tag_sets: [sic]"),
-			`root/schemes/USA/data.yaml:14: rules: unknown tag set "sic"; did you mean "sci"?`},
+			`root/schemes/USA/data.yaml:16: rules.excluded.0: unknown tag set "sic"; did you mean "sci"?`},
 		{"a relay's issuer", swap("root/issuers/data.yaml", "relay: {USA: usa}", "relay: {USA: uas}"),
 			`root/issuers/data.yaml:13: provider.grant.relay.USA: unknown issuer "uas"; did you mean "usa"?`},
 		{"a reason's prerequisite", swap(reasons, "requires: [label.missing]", "requires: [label.mising]"),

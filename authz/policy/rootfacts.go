@@ -7,57 +7,6 @@ import (
 	"strings"
 )
 
-// checkSchemes wants each scheme to be whole in itself, and native clearances to open levels of its own nation only.
-func (f *facts) checkSchemes() {
-	for _, id := range slices.Sorted(maps.Keys(f.schemes)) {
-		s, d := f.schemes[id], f.root.docs["schemes/"+id]
-		f.checkLevels(s, d)
-		for word, native := range s.Native {
-			for other, levels := range native.Opens {
-				path := []string{"native_clearances", word, "opens", other}
-				for _, level := range levels {
-					f.checkLevel(d, other, level, path...)
-				}
-				if o, ok := f.schemes[other]; ok && o.Nation != s.Nation {
-					f.add(d.file, d.line(path...), "%s: %s is a scheme of %s, not of %s; a clearance opens its own nation's schemes only",
-						strings.Join(path, "."), other, o.Nation, s.Nation)
-				}
-			}
-		}
-		for _, r := range slices.Concat(s.Rules.Required, s.Rules.Excluded) {
-			for _, level := range r.Levels {
-				f.checkLevel(d, id, level, "rules")
-			}
-			for _, set := range r.TagSets {
-				known(f, d, s.TagSets, "tag set", set, "rules")
-			}
-		}
-	}
-}
-
-func (f *facts) checkLevels(s scheme, d document) {
-	ids, places := map[string]bool{}, map[int]string{}
-	for i, l := range s.Levels {
-		line := d.line("levels", index(i))
-		if ids[l.ID] {
-			f.add(d.file, line, "levels: %q stands here twice; keep one", l.ID)
-		}
-		if other, taken := places[l.Hierarchy]; taken {
-			f.add(d.file, line, "levels: %q has the hierarchy of %q, %d; give each its own", l.ID, other, l.Hierarchy)
-		}
-		ids[l.ID], places[l.Hierarchy] = true, l.ID
-	}
-	for name, set := range s.TagSets {
-		seen := map[string]bool{}
-		for _, v := range set.Values {
-			if seen[v.ID] {
-				f.add(d.file, d.line("tag_sets", name, "values"), "tag_sets.%s.values: %q stands here twice; keep one", name, v.ID)
-			}
-			seen[v.ID] = true
-		}
-	}
-}
-
 // checkReasons wants prerequisites that exist and form no cycle: else something unproven could have no root cause.
 func (f *facts) checkReasons() {
 	d := f.root.docs["reasons"]
