@@ -19,7 +19,7 @@ import (
 
 // startEnvoy runs the demo's Envoy config for another server, and waits until it is live. What differs from the demo: the ports, the
 // access log, the rate limit and the deadline of a check, which would be what is measured, and the store, instead of which Envoy itself says 200.
-func startEnvoy(ctx context.Context, binary, world, dir, gateway, server string) (proxy *os.Process, port int, err error) {
+func startEnvoy(ctx context.Context, binary, world, dir, gateway string, t target) (proxy *os.Process, port int, err error) {
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		return nil, 0, err
 	}
@@ -44,12 +44,14 @@ func startEnvoy(ctx context.Context, binary, world, dir, gateway, server string)
 			}
 		case "path":
 			if v.Value == gateway {
-				v.Value = server
+				v.Value = t.address
 			} else if strings.HasPrefix(v.Value, filepath.Join(world, "logs")) {
 				v.Value = filepath.Join(dir, filepath.Base(v.Value))
 			}
 		case "timeout": // of a check: the slowest server must be able to answer
 			v.Value = answerTimeout.String()
+		case "encode_raw_headers": // OPA's Envoy plugin reads the plain ones
+			v.Value = strconv.FormatBool(!t.plain)
 		case "max_tokens", "tokens_per_fill":
 			v.Value = "1000000000"
 		case "route":

@@ -28,6 +28,7 @@ type target struct {
 	envoy        int    // of its Envoy, 0 where there is none
 	address      string // the server's socket, or Envoy's host and port
 	all          bool   // the server allows everything
+	plain        bool   // the server reads plain headers, not raw ones
 }
 
 // caller asks one question after the other. refused is what the server says to one that it does not allow, "" if it does.
@@ -66,7 +67,11 @@ func (t target) dial(ctx context.Context, n int) (callers []caller, err error) {
 			ask: func(q question) (string, error) {
 				ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 				defer cancel()
-				answer, err := client.Check(ctx, q.check)
+				check := q.check
+				if t.plain {
+					check = q.plain
+				}
+				answer, err := client.Check(ctx, check)
 				if answer.GetOkResponse() != nil && answer.GetStatus().GetCode() == 0 {
 					return "", err
 				}

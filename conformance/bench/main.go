@@ -29,6 +29,8 @@ func main() {
 	only := flag.String("only", "", "measure only what this `regexp` finds in road/server/in-flight, such as envoy/(null|sallyport)/64$")
 	serve := flag.String("serve", "", "be the server null or peer (internal)")
 	socket := flag.String("socket", "", "of that server (internal)")
+	folder := flag.String("folder", "", "that the server peer loads (internal)")
+	flag.StringVar(&o.plugin, "plugin", "", "let this `binary` of OPA's Envoy plugin be the peer, instead of the model of it")
 	world := flag.String("world", "", "the demo's folder (internal)")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -40,7 +42,7 @@ func main() {
 			err = bench(ctx, o)
 		}
 	case null, peer:
-		err = serveOther(ctx, *serve, *socket, *world)
+		err = serveOther(ctx, *serve, *socket, *world, *folder)
 	default:
 		err = fmt.Errorf("-serve %q: want %s or %s", *serve, null, peer)
 	}
@@ -52,6 +54,7 @@ func main() {
 
 type options struct {
 	root, out string
+	plugin    string
 	rounds    int
 	seconds   float64
 	denied    bool
@@ -87,7 +90,7 @@ func bench(ctx context.Context, o options) error {
 	if err != nil {
 		return err
 	}
-	targets, closeAll, err := start(ctx, dir, world, filepath.Join(o.root, ".tools"), gateway)
+	targets, closeAll, err := start(ctx, dir, world, filepath.Join(o.root, ".tools"), o.plugin, gateway)
 	defer closeAll()
 	if err != nil {
 		return err

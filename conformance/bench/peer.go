@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	_ "embed"
 	"encoding/json"
@@ -10,22 +9,20 @@ import (
 	"io"
 	"io/fs"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"time"
 
 	authv3 "github.com/envoyproxy/go-control-plane/envoy/service/auth/v3"
 	typev3 "github.com/envoyproxy/go-control-plane/envoy/type/v3"
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/rego"
-	"github.com/open-policy-agent/opa/v1/storage/inmem"
 	"google.golang.org/genproto/googleapis/rpc/status"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/protobuf/reflect/protoreflect"
 
-	"github.com/sallyport-dev/sallyport/authz"
-	"github.com/sallyport-dev/sallyport/authz/identity"
 	"github.com/sallyport-dev/sallyport/authz/policy"
 	"github.com/sallyport-dev/sallyport/authz/resource"
 	"github.com/sallyport-dev/sallyport/gateway/extauthz"
@@ -34,83 +31,56 @@ import (
 //go:embed peer.rego
 var peerRego string
 
-// interpreter is the peer's way: for every request, on the goroutine that grpc-go gave it, one query of OPA's interpreter verifies
-// the token and evaluates the bundle. Where the peer would do more it is spared, so that nothing here makes it slow: the claims of
-// a token become the subject once, in Go, the paths become rows in Go, and there is no decision log.
-type interpreter struct {
-	query     rego.PreparedEvalQuery
-	bundle    *policy.Bundle
-	identity  *identity.Verifier
-	catalogue *resource.Catalogue
-	gateway   authz.Gateway
-	subjects  sync.Map // token → authz.Subject
-	allow     *authv3.CheckResponse
-}
-
-func newInterpreter(ctx context.Context, world string, allow *authv3.CheckResponse) (*interpreter, error) {
-	dir := demoBundle(world)
-	b, err := policy.Load(dir)
+// peerFolder writes what the peer loads, as OPA wants it: the shipped Rego, peer.rego, and in data.json the bundle's documents and
+// what peer.rego asks for, the issuers' keys by iss, the catalogue's rows by id, the gateway and the belt's mark.
+func peerFolder(world, mark, dir string) error {
+	from := filepath.Join(world, "bundle")
+	b, err := policy.Load(from)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	p := &interpreter{bundle: b, gateway: authz.Gateway{ID: "sallyport"}, allow: allow}
-	data := map[string]any{}
+	data := map[string]any{"mark": mark}
 	for _, name := range []string{"bundle", "enclaves", "issuers", "reasons", "revocations", "schemes", "tenants"} {
-		var doc any
-		if err := json.Unmarshal(b.Document(name), &doc); err != nil {
-			return nil, fmt.Errorf("document %s: %w", name, err)
-		}
-		data[name] = doc
+		data[name] = b.Document(name)
+	}
+	if data["keys"], err = fetchKeys(b); err != nil {
+		return err
+	}
+	if data["rows"], err = rows(b); err != nil {
+		return err
 	}
 	var enclaves map[string]any
 	if err := json.Unmarshal(b.Document("enclaves"), &enclaves); err != nil {
-		return nil, err
+		return err
 	}
+	ids := []string{}
 	for id := range enclaves {
-		p.gateway.Enclaves = append(p.gateway.Enclaves, id)
+		ids = append(ids, id)
 	}
-	if data["keys"], err = fetchKeys(b); err != nil {
-		return nil, err
+	data["gateway"] = map[string]any{"id": "sallyport", "enclaves": ids}
+	text, err := json.Marshal(data)
+	if err != nil {
+		return err
 	}
-	options := []func(*rego.Rego){
-		rego.Query("data.peer.decision"), rego.Module("peer.rego", peerRego), rego.Store(inmem.NewFromObject(data)),
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
 	}
-	err = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+	files := map[string][]byte{"data.json": text, "peer.rego": []byte(peerRego)}
+	err = filepath.WalkDir(from, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || filepath.Ext(path) != ".rego" || strings.HasSuffix(path, "_test.rego") {
 			return err
 		}
-		source, err := os.ReadFile(path)
-		options = append(options, rego.Module(path, string(source)))
+		name, _ := filepath.Rel(from, path)
+		files[strings.ReplaceAll(name, string(filepath.Separator), "-")], err = os.ReadFile(path)
 		return err
 	})
-	if err != nil {
-		return nil, err
+	for name, content := range files {
+		err = errors.Join(err, os.WriteFile(filepath.Join(dir, name), content, 0o600))
 	}
-	if p.query, err = rego.New(options...).PrepareForEval(ctx); err != nil {
-		return nil, err
-	}
-	if p.catalogue, err = resource.New(b.Document("tenants"), resource.Limits{Accesses: 1000}); err != nil {
-		return nil, err
-	}
-	keys := identity.NewKeys(identity.KeysConfig{})
-	p.identity, err = identity.New(identity.Config{
-		Tenants: b.Document("tenants"), Issuers: b.Document("issuers"), Schemes: b.Document("schemes"),
-		Audiences: []string{p.gateway.ID}, Keys: keys,
-	})
-	if err != nil {
-		return nil, err
-	}
-	keys.Use(p.identity)
-	for range 200 {
-		if keys.Ready() == nil {
-			return p, nil
-		}
-		time.Sleep(50 * time.Millisecond)
-	}
-	return nil, errors.New("the issuers' keys do not come")
+	return err
 }
 
-// fetchKeys returns data.keys: by iss, what io.jwt.decode_verify wants to know.
+// fetchKeys returns, by iss, what io.jwt.decode_verify wants to know.
 func fetchKeys(b *policy.Bundle) (map[string]any, error) {
 	type issuer struct {
 		Issuer     string
@@ -128,7 +98,7 @@ func fetchKeys(b *policy.Bundle) (map[string]any, error) {
 	}
 	keys := map[string]any{}
 	for _, issuers := range all {
-		for _, i := range issuers {
+		for id, i := range issuers {
 			resp, err := http.Get(i.URI)
 			if err != nil {
 				return nil, err
@@ -138,77 +108,105 @@ func fetchKeys(b *policy.Bundle) (map[string]any, error) {
 			if err != nil {
 				return nil, err
 			}
-			keys[i.Issuer] = map[string]any{"jwks": string(jwks), "algorithm": i.Algorithms[0]}
+			keys[i.Issuer] = map[string]any{"id": id, "issuer": i.Issuer, "jwks": string(jwks), "algorithm": i.Algorithms[0]}
 		}
 	}
 	return keys, nil
 }
 
-func demoBundle(world string) string { return filepath.Join(world, "bundle") }
-
-// Check allows if and only if policy allows every access.
-func (p *interpreter) Check(ctx context.Context, in *authv3.CheckRequest) (*authv3.CheckResponse, error) {
-	now := time.Now()
-	req := extauthz.Parse(in, now)
-	token, _ := req.Headers.Get("authorization")
-	token = strings.TrimPrefix(token, "Bearer ")
-	subject, err := p.subject(ctx, token, req)
+// rows returns, by row, the properties that the policy input has of the objects in it.
+func rows(b *policy.Bundle) (map[string]any, error) {
+	catalogue, err := resource.New(b.Document("tenants"), resource.Limits{Accesses: 1000})
 	if err != nil {
-		return deny(), nil
+		return nil, err
 	}
-	resolution, err := p.catalogue.Resolve(req)
-	if err != nil {
-		return deny(), nil
+	var tenants map[string]struct{ Catalogue struct{ Rows map[string]any } }
+	if err := json.Unmarshal(b.Document("tenants"), &tenants); err != nil {
+		return nil, err
 	}
-	freshness := p.bundle.Freshness(now)
-	freshness.Clock = "trusted"
-	for _, a := range resolution.Accesses {
-		allowed, err := p.evaluate(ctx, asked{token, authz.Input{
-			Subject: subject, Action: a.Action, Resource: a.Resource,
-			Context: authz.Context{
-				Time: authz.At(now), Gateway: p.gateway, Freshness: freshness, Approvals: subject.Approvals,
-				Source: authz.Source{Address: &req.Peer.Address, Country: &subject.Location, Basis: "claim"},
-			},
-		}})
-		if err != nil || !allowed {
-			return deny(), nil
+	out := map[string]any{}
+	for _, t := range tenants {
+		for row := range t.Catalogue.Rows {
+			if strings.HasPrefix(row, "job:") {
+				continue
+			}
+			found, err := catalogue.Resolve(extauthz.Parse(makeQuestion("", "/"+row+"welcome.txt", "", true).check, time.Now()))
+			if err != nil {
+				return nil, fmt.Errorf("row %s: %w", row, err)
+			}
+			out[row] = found.Accesses[0].Resource.Properties
 		}
+	}
+	return out, nil
+}
+
+// interpreter is the peer's way: for every request, on the goroutine that grpc-go gave it, the whole CheckRequest becomes the input
+// of one query of OPA's interpreter, which does everything else, see peer.rego.
+type interpreter struct {
+	query rego.PreparedEvalQuery
+	allow *authv3.CheckResponse
+}
+
+func newInterpreter(ctx context.Context, folder string, allow *authv3.CheckResponse) (p interpreter, err error) {
+	p.allow = allow
+	p.query, err = rego.New(rego.Query("data.peer.answer"), rego.Load([]string{folder}, nil)).PrepareForEval(ctx)
+	return p, err
+}
+
+// Check allows if and only if policy does.
+func (p interpreter) Check(ctx context.Context, in *authv3.CheckRequest) (*authv3.CheckResponse, error) {
+	m := members(in.ProtoReflect())
+	path, query, _ := strings.Cut(in.GetAttributes().GetRequest().GetHttp().GetPath(), "?")
+	values, err := url.ParseQuery(query)
+	if err != nil {
+		return deny(), nil
+	}
+	m["parsed_path"], m["parsed_query"] = strings.Split(strings.TrimPrefix(path, "/"), "/"), values
+	input, err := ast.InterfaceToValue(m)
+	if err != nil {
+		return deny(), nil
+	}
+	results, err := p.query.Eval(ctx, rego.EvalParsedInput(input))
+	if err != nil || len(results) != 1 {
+		return deny(), nil
+	}
+	answer, _ := results[0].Expressions[0].Value.(map[string]any)
+	if answer["allowed"] != true {
+		return deny(), nil
 	}
 	return p.allow, nil
 }
 
-// asked is the policy input, and the token that it is about.
-type asked struct {
-	Token string `json:"token"`
-	authz.Input
-}
-
-func (p *interpreter) evaluate(ctx context.Context, a asked) (bool, error) {
-	b, err := json.Marshal(a)
-	if err != nil {
-		return false, err
+// members returns a message as policies see it: its fields by their JSON names.
+func members(m protoreflect.Message) map[string]any {
+	out := map[string]any{}
+	value := func(f protoreflect.FieldDescriptor, v protoreflect.Value) any {
+		if f.Message() != nil {
+			return members(v.Message())
+		}
+		return v.Interface()
 	}
-	input, err := ast.ValueFromReader(bytes.NewReader(b))
-	if err != nil {
-		return false, err
-	}
-	results, err := p.query.Eval(ctx, rego.EvalParsedInput(input))
-	if err != nil || len(results) != 1 {
-		return false, err
-	}
-	decision, _ := results[0].Expressions[0].Value.(map[string]any)
-	return decision["allow"] == true, nil
-}
-
-func (p *interpreter) subject(ctx context.Context, token string, req authz.Request) (authz.Subject, error) {
-	if s, ok := p.subjects.Load(token); ok {
-		return s.(authz.Subject), nil
-	}
-	s, err := p.identity.Verify(ctx, req)
-	if err == nil {
-		p.subjects.Store(token, s)
-	}
-	return s, err
+	m.Range(func(f protoreflect.FieldDescriptor, v protoreflect.Value) bool {
+		switch {
+		case f.IsMap():
+			entries := map[string]any{}
+			v.Map().Range(func(k protoreflect.MapKey, v protoreflect.Value) bool {
+				entries[k.String()] = value(f.MapValue(), v)
+				return true
+			})
+			out[f.JSONName()] = entries
+		case f.IsList():
+			list := []any{}
+			for i := range v.List().Len() {
+				list = append(list, value(f, v.List().Get(i)))
+			}
+			out[f.JSONName()] = list
+		default:
+			out[f.JSONName()] = value(f, v)
+		}
+		return true
+	})
+	return out
 }
 
 func deny() *authv3.CheckResponse {

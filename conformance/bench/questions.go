@@ -7,6 +7,8 @@ import (
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	authv3 "github.com/envoyproxy/go-control-plane/envoy/service/auth/v3"
 
+	"google.golang.org/protobuf/proto"
+
 	"github.com/sallyport-dev/sallyport/gateway/demo"
 )
 
@@ -17,7 +19,8 @@ type question struct {
 	name  string // who reads what
 	http  []byte // HTTP/1.1
 	check *authv3.CheckRequest
-	allow bool // what must be decided
+	plain *authv3.CheckRequest // the same with plain headers instead of raw ones
+	allow bool                 // what must be decided
 }
 
 // traffic is who reads what. The demo's tour and model.md say why each is decided so. All issuers here sign with ES256; an ES384
@@ -108,5 +111,11 @@ func makeQuestion(who, path, token string, allow bool) question {
 		MetadataContext:      &corev3.Metadata{},
 		RouteMetadataContext: &corev3.Metadata{},
 	}}
+	q.plain = proto.CloneOf(q.check)
+	plain := q.plain.Attributes.Request.Http
+	plain.HeaderMap, plain.Headers = nil, map[string]string{}
+	for _, h := range headers.Headers {
+		plain.Headers[h.Key] = string(h.RawValue)
+	}
 	return q
 }

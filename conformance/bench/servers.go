@@ -53,7 +53,7 @@ func waitReady(ctx context.Context, path string, ended <-chan error) (pid int, e
 }
 
 // start brings up the other two servers, and an Envoy in front of each of the three.
-func start(ctx context.Context, dir, world, tools string, gateway int) (targets []target, stop func(), err error) {
+func start(ctx context.Context, dir, world, tools, plugin string, gateway int) (targets []target, stop func(), err error) {
 	var stops []func()
 	stop = func() {
 		for i := len(stops) - 1; i >= 0; i-- {
@@ -65,11 +65,24 @@ func start(ctx context.Context, dir, world, tools string, gateway int) (targets 
 		return nil, stop, err
 	}
 	own := filepath.Join(world, "run", "extauthz.sock")
+	mark, err := os.ReadFile(demo.Layout{Dir: world}.Mark())
+	if err != nil {
+		return nil, stop, err
+	}
+	folder := filepath.Join(dir, "peer")
+	if err := peerFolder(world, strings.TrimSpace(string(mark)), folder); err != nil {
+		return nil, stop, fmt.Errorf("the peer's folder: %w", err)
+	}
 	for _, server := range []string{null, peer, sallyport} {
-		t := target{server: server, pid: gateway, address: own, all: server == null}
+		t := target{server: server, pid: gateway, address: own, all: server == null, plain: server == peer}
 		if server != sallyport {
 			t.address = filepath.Join(dir, server+".sock")
-			c := exec.CommandContext(ctx, os.Args[0], "-serve", server, "-socket", t.address, "-world", world)
+			c := exec.CommandContext(ctx, os.Args[0], "-serve", server, "-socket", t.address, "-world", world, "-folder", folder)
+			if server == peer && plugin != "" {
+				c = exec.CommandContext(ctx, plugin, "run", "--server", "--addr", "unix://"+filepath.Join(dir, "opa.sock"), "--log-level", "error",
+					"--set", "plugins.envoy_ext_authz_grpc.addr=unix://"+t.address,
+					"--set", "plugins.envoy_ext_authz_grpc.path=peer/answer", folder)
+			}
 			c.Stderr = os.Stderr
 			if err := c.Start(); err != nil {
 				return nil, stop, err
@@ -80,7 +93,7 @@ func start(ctx context.Context, dir, world, tools string, gateway int) (targets 
 			}
 			t.pid = c.Process.Pid
 		}
-		proxy, port, err := startEnvoy(ctx, binary, world, filepath.Join(dir, "envoy-"+server), own, t.address)
+		proxy, port, err := startEnvoy(ctx, binary, world, filepath.Join(dir, "envoy-"+server), own, t)
 		if err != nil {
 			return nil, stop, err
 		}
@@ -109,7 +122,7 @@ func waitSocket(ctx context.Context, path string) error {
 }
 
 // serveOther is null or the peer until ctx ends, on stock grpc-go with stock settings.
-func serveOther(ctx context.Context, server, socket, world string) error {
+func serveOther(ctx context.Context, server, socket, world, folder string) error {
 	mark, err := os.ReadFile(demo.Layout{Dir: world}.Mark())
 	if err != nil {
 		return err
@@ -119,7 +132,7 @@ func serveOther(ctx context.Context, server, socket, world string) error {
 	if server == null {
 		authv3.RegisterAuthorizationServer(s, always{answer: allow})
 	} else {
-		interpreter, err := newInterpreter(ctx, world, allow)
+		interpreter, err := newInterpreter(ctx, folder, allow)
 		if err != nil {
 			return err
 		}
