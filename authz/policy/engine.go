@@ -169,10 +169,27 @@ func (e *Engine) Decide(ctx context.Context, s authz.Subject, c authz.Context, a
 		return nil, err
 	}
 	outcomes := make([]Outcome, len(accesses))
-	var ask []json.RawMessage // inputs to evaluate
-	var owners []string       // the tenant of each, "" if unknown
+	ask, owners, answerOf := e.questions(inputs, accesses, outcomes)
+	decisions, err := e.decide(ctx, ask, owners)
+	if err != nil {
+		return nil, err
+	}
+	for i := range outcomes {
+		outcomes[i].Decision = decisions[answerOf[i]]
+	}
+	return outcomes, nil
+}
+
+// questions writes the input of each access into its outcome, and returns those inputs that policy can tell apart, the tenant that
+// owns the resource of each ("" if unknown), and for each access which of them is its own: a batch of a thousand objects of one row
+// is one question.
+func (e *Engine) questions(inputs inputs, accesses []authz.Access, outcomes []Outcome) (ask []json.RawMessage, owners []string, answerOf []int) {
+	answerOf = make([]int, len(accesses))
+	if len(accesses) == 1 { // nearly always
+		outcomes[0].Input, _ = inputs.of(&accesses[0])
+		return []json.RawMessage{outcomes[0].Input}, []string{ownerOf(accesses[0].Resource)}, answerOf
+	}
 	answers := map[string]int{}
-	answerOf := make([]int, len(accesses)) // index in ask
 	for i := range accesses {
 		input, id := inputs.of(&accesses[i])
 		outcomes[i].Input = input
@@ -184,19 +201,12 @@ func (e *Engine) Decide(ctx context.Context, s authz.Subject, c authz.Context, a
 		if !seen {
 			n = len(ask)
 			answers[key] = n
-			ask = append(ask, outcomes[i].Input)
+			ask = append(ask, input)
 			owners = append(owners, ownerOf(accesses[i].Resource))
 		}
 		answerOf[i] = n
 	}
-	decisions, err := e.decide(ctx, ask, owners)
-	if err != nil {
-		return nil, err
-	}
-	for i := range outcomes {
-		outcomes[i].Decision = decisions[answerOf[i]]
-	}
-	return outcomes, nil
+	return ask, owners, answerOf
 }
 
 // decide evaluates each input on a worker, and then by the overlay of its owner, until ctx or the time limit ends.
