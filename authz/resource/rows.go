@@ -7,21 +7,15 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"sort"
 	"strings"
 
 	"github.com/sallyport-dev/sallyport/authz"
 	"github.com/sallyport-dev/sallyport/authz/resource/s3"
 )
 
-// rows finds the row with the longest id that a path starts with. Ids are sorted, and every row knows the longest other row that
-// its own id starts with, so a look-up is one binary search and a walk up that chain: its cost does not grow with the number of
-// tenants, only with how deep rows are nested in one another.
+// rows are the rows of every tenant. What lies in the store is found by its path; queues are found by their name.
 type rows struct {
-	ids    []string // sorted
-	props  []*authz.ResourceProperties
-	parent []int // index of the longest proper prefix among ids, -1 if there is none
-
+	stored tree[authz.ResourceProperties]
 	queues map[string]*authz.ResourceProperties // by the queue's name, without job:
 }
 
@@ -30,8 +24,8 @@ var none = &authz.ResourceProperties{}
 
 // of returns the longest row that path starts with, or none.
 func (r *rows) of(path string) *authz.ResourceProperties {
-	if i := r.longest(path); i >= 0 {
-		return r.props[i]
+	if p := r.stored.longest(path); p != nil {
+		return p
 	}
 	return none
 }
@@ -44,33 +38,17 @@ func (r *rows) queue(name string) *authz.ResourceProperties {
 	return none
 }
 
-// longest returns the index of the longest id that path starts with, -1 if there is none.
-//
-// The last id that sorts at or before path is that id or starts with it, because everything that sorts between an id and a path
-// that starts with it starts with it too.
-func (r *rows) longest(path string) int {
-	i := sort.Search(len(r.ids), func(i int) bool { return r.ids[i] > path }) - 1
-	for i >= 0 && !strings.HasPrefix(path, r.ids[i]) {
-		i = r.parent[i]
-	}
-	return i
-}
-
 // under returns what a listing of path reveals: the longest row that path starts with, and every row whose id starts with path,
 // in the order of their ids; at most limit of them. It is never empty: with no row at all it is none.
 func (r *rows) under(path string, limit int) []*authz.ResourceProperties {
-	var found []*authz.ResourceProperties
-	first := sort.SearchStrings(r.ids, path)
-	if i := r.longest(path); i >= 0 && i < first {
-		found = append(found, r.props[i])
-	}
-	for i := first; i < len(r.ids) && strings.HasPrefix(r.ids[i], path) && len(found) < limit; i++ {
-		found = append(found, r.props[i])
+	above, found := r.stored.under(path, limit)
+	if above != nil {
+		found = slices.Insert(found, 0, above)
 	}
 	if len(found) == 0 {
-		found = append(found, none)
+		return []*authz.ResourceProperties{none}
 	}
-	return found
+	return found[:min(len(found), limit)]
 }
 
 // rowData is the part of a catalogue row that a decision sees; the schemas in policies/schemas close its shape.
@@ -98,8 +76,7 @@ func parseRows(tenants json.RawMessage) (*rows, error) {
 	}
 	var problems []error
 	owner := map[string]string{} // bucket → tenant
-	byID := map[string]*authz.ResourceProperties{}
-	queues := map[string]*authz.ResourceProperties{}
+	found := &rows{queues: map[string]*authz.ResourceProperties{}}
 	for _, tenant := range slices.Sorted(maps.Keys(parts)) {
 		for _, id := range slices.Sorted(maps.Keys(parts[tenant].Catalogue.Rows)) {
 			key := fmt.Sprintf("tenants.%s.catalogue.rows[%q]", tenant, id)
@@ -111,10 +88,10 @@ func parseRows(tenants json.RawMessage) (*rows, error) {
 			if queue, ok := strings.CutPrefix(id, "job:"); ok && data.Service == "jobs" {
 				if err := s3.CheckBucket(queue); err != nil {
 					problems = append(problems, fmt.Errorf("%s: queue: %w", key, err))
-				} else if other, taken := queues[queue]; taken {
+				} else if other, taken := found.queues[queue]; taken {
 					problems = append(problems, fmt.Errorf("%s: is a row of tenant %s too: a queue has one tenant", key, *other.Tenant))
 				} else {
-					queues[queue] = properties(tenant, id, data)
+					found.queues[queue] = properties(tenant, id, data)
 				}
 				continue // no place in the store: no S3 path starts with its id
 			}
@@ -132,13 +109,13 @@ func parseRows(tenants json.RawMessage) (*rows, error) {
 				continue
 			}
 			owner[bucket] = tenant
-			byID[id] = properties(tenant, id, data)
+			found.stored.add(id, properties(tenant, id, data))
 		}
 	}
 	if len(problems) > 0 {
 		return nil, errors.Join(problems...)
 	}
-	return index(byID, queues), nil
+	return found, nil
 }
 
 // properties copies a row. A label that is written without categories, nation tags, handling tags or alternatives has none: a
@@ -170,23 +147,4 @@ func whole(l authz.Label) authz.Label {
 		l.Alternatives[i] = whole(l.Alternatives[i])
 	}
 	return l
-}
-
-// index sorts rows and finds each one's parent: the ids that are a prefix of the one at hand form a stack.
-func index(byID, queues map[string]*authz.ResourceProperties) *rows {
-	r := &rows{ids: slices.Sorted(maps.Keys(byID)), queues: queues}
-	var stack []int
-	for i, id := range r.ids {
-		for len(stack) > 0 && !strings.HasPrefix(id, r.ids[stack[len(stack)-1]]) {
-			stack = stack[:len(stack)-1]
-		}
-		parent := -1
-		if len(stack) > 0 {
-			parent = stack[len(stack)-1]
-		}
-		r.props = append(r.props, byID[id])
-		r.parent = append(r.parent, parent)
-		stack = append(stack, i)
-	}
-	return r
 }
