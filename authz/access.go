@@ -145,6 +145,19 @@ type Resolution struct {
 	Operation string
 	Accesses  []Access // at least one
 	Upstream  Upstream
+
+	// Objects carry labels of their own, which count beside their rows'. Until they have been read, the accesses have the rows' labels.
+	Objects []ObjectID
+}
+
+// ObjectID names an object of a tenant's.
+type ObjectID struct{ Tenant, Path string } // bucket/key
+
+// Object is what a store says of an object that carries labels of its own. The zero Object is not there.
+type Object struct {
+	ETag     string            // names the content beside which Metadata and Tags were read
+	Metadata map[string]string // by lower-case name, without x-amz-meta-
+	Tags     map[string]string
 }
 
 // Upstream is the canonical form of the request that a grant is made for.
@@ -157,6 +170,7 @@ type Upstream struct {
 	Path        string        // canonical, escaped
 	Query       string        // canonical, escaped, sorted by name
 	Headers     []HeaderField // those that the grant must cover, lower-case names, sorted by name
+	Bound       []HeaderField // those that the grant sets and covers, in place of the client's: they hold the store to what was judged
 	PayloadHash string        // SigV4's x-amz-content-sha256: hex SHA-256, UNSIGNED-PAYLOAD or STREAMING-UNSIGNED-PAYLOAD-TRAILER
 	Remove      []string      // the client's headers that must not go upstream
 }

@@ -21,6 +21,7 @@ const (
 	RequestUnsupported Reason = "request.unsupported"
 
 	OverlayObjected Reason = "overlay.objected"
+	LabelUnbound    Reason = "label.unbound"
 
 	ObligationUnsupported Reason = "obligation.unsupported"
 

@@ -141,6 +141,13 @@ func (s *Server) judge(ctx context.Context, d *decision) (sealed authz.Sealed, e
 	if err != nil {
 		return authz.Sealed{}, err
 	}
+	if d.wantsLabels() {
+		err = s.judgeLabels(ctx, d)
+		timed("labels")
+		if err != nil {
+			return authz.Sealed{}, err
+		}
+	}
 	if err := d.denied(); err != nil {
 		return authz.Sealed{}, err
 	}

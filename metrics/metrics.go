@@ -35,8 +35,8 @@ const (
 
 var (
 	actions     = []string{"read", "list", "create", "update", "delete", "relabel", "execute", "administer"}
-	protocols   = []string{"s3", "kubernetes", "jobs", "http"}
-	steps       = []string{"parse", "verify", "resolve", "decide", "prepare", "commit", "total"}
+	protocols   = []string{"s3", "kubernetes", "jobs", "http", "grpc"}
+	steps       = []string{"parse", "verify", "resolve", "decide", "labels", "prepare", "commit", "total"}
 	activations = []string{Activated, Refused}
 )
 

@@ -54,6 +54,7 @@ type Storage struct {
 	c      StorageConfig
 	signer *v4.Signer
 	client *http.Client
+	asking chan struct{} // holds one for each object that the store is being asked for
 }
 
 // NewStorage checks c. It contacts nobody.
@@ -66,7 +67,7 @@ func NewStorage(c StorageConfig) (*Storage, error) {
 			return nil, fmt.Errorf("grants.storage.credentials.%s: access key or secret is empty", tenant)
 		}
 	}
-	transport := &http.Transport{MaxIdleConnsPerHost: 1, ResponseHeaderTimeout: 5 * time.Second}
+	transport := &http.Transport{MaxIdleConnsPerHost: 8, ResponseHeaderTimeout: 5 * time.Second}
 	if path, ok := strings.CutPrefix(c.Endpoint, "unix:"); ok {
 		transport.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return (&net.Dialer{Timeout: 2 * time.Second}).DialContext(ctx, "unix", path)
@@ -91,6 +92,7 @@ func NewStorage(c StorageConfig) (*Storage, error) {
 			Timeout:       5 * time.Second,
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
+		asking: make(chan struct{}, objectsAtOnce),
 	}, nil
 }
 
@@ -113,7 +115,8 @@ func (s *Storage) Prepare(u authz.Upstream, decisionID string, now, authority ti
 	if err != nil {
 		return authz.Sealed{}, authz.Refuse(authz.SystemGrantUnavailable, err.Error())
 	}
-	set := append(signed, authz.HeaderField{Name: "referer", Value: decisionID})
+	set := append(signed, u.Bound...)
+	set = append(set, authz.HeaderField{Name: "referer", Value: decisionID})
 	set = append(set, bounds(decisionID, left)...)
 	return authz.Seal(authz.Credential{Set: set, Remove: without(u.Remove, set)}), nil
 }
@@ -139,6 +142,9 @@ func (s *Storage) sign(u authz.Upstream, a Account, now time.Time) ([]authz.Head
 	}
 	for _, f := range u.Headers {
 		r.Header.Add(f.Name, f.Value)
+	}
+	for _, f := range u.Bound {
+		r.Header.Set(f.Name, f.Value)
 	}
 	err := s.signer.SignHTTP(context.Background(), aws.Credentials{AccessKeyID: a.AccessKey, SecretAccessKey: a.SecretKey},
 		r, u.PayloadHash, "s3", s.c.Region, now.Add(Lifetime-storeSkew))
@@ -166,21 +172,9 @@ func (s *Storage) Probe(ctx context.Context) error {
 
 func (s *Storage) probe(ctx context.Context, a Account) error {
 	u := authz.Upstream{Method: http.MethodGet, Host: s.c.Host, Path: "/", PayloadHash: "UNSIGNED-PAYLOAD"}
-	fields, err := s.sign(u, a, time.Now())
+	resp, err := s.do(ctx, a, u, "readiness-probe")
 	if err != nil {
 		return err
-	}
-	r, err := http.NewRequestWithContext(ctx, u.Method, "http://"+u.Host+u.Path, nil)
-	if err != nil {
-		return err
-	}
-	for _, f := range fields {
-		r.Header.Set(f.Name, f.Value)
-	}
-	r.Header.Set("Referer", "readiness-probe")
-	resp, err := s.client.Do(r)
-	if err != nil {
-		return fmt.Errorf("the store does not answer: %w", err)
 	}
 	defer resp.Body.Close()
 	io.Copy(io.Discard, io.LimitReader(resp.Body, maxProbeAnswer))

@@ -42,18 +42,18 @@ func (c *Catalogue) resolveJob(call jobs.Call) (authz.Resolution, error) {
 // module's too. Of objects in one row the row is one source.
 func (c *Catalogue) sources(call jobs.Call) []authz.Origin {
 	var sources []authz.Origin
-	seen := map[*authz.ResourceProperties]bool{}
+	seen := map[*row]bool{}
 	for _, path := range append([]string{call.Module}, call.Inputs...) {
-		if row := c.rows.of(path); !seen[row] {
-			seen[row] = true
-			sources = append(sources, origin(row))
+		if r := c.rows.of(path); !seen[r] {
+			seen[r] = true
+			sources = append(sources, origin(r.ResourceProperties))
 		}
 	}
 	return sources
 }
 
 // jobAccess is one access of a job; what does not write has no sources.
-func jobAccess(action, operation, kind, id string, row *authz.ResourceProperties, to authz.To, from []authz.Origin) authz.Access {
+func jobAccess(action, operation, kind, id string, row *row, to authz.To, from []authz.Origin) authz.Access {
 	if from == nil {
 		from = []authz.Origin{}
 	}
@@ -61,6 +61,6 @@ func jobAccess(action, operation, kind, id string, row *authz.ResourceProperties
 		Action: authz.Action{Name: action, Properties: authz.ActionProperties{
 			Protocol: "jobs", Operation: operation, RequestLabels: []authz.Label{}, From: from, To: to,
 		}},
-		Resource: authz.Resource{Type: kind, ID: id, Properties: *row},
+		Resource: authz.Resource{Type: kind, ID: id, Properties: row.ResourceProperties},
 	}
 }

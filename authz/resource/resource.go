@@ -49,7 +49,15 @@ func New(tenants json.RawMessage, limits Limits) (*Catalogue, error) {
 }
 
 // Resolve returns every access of req and the request as its upstream will be shown it. Its error is a *authz.Refusal.
-func (c *Catalogue) Resolve(req authz.Request) (authz.Resolution, error) {
+func (c *Catalogue) Resolve(req authz.Request) (authz.Resolution, error) { return c.resolve(req, nil) }
+
+// ResolveWith does so once more where the first resolution named Objects: with what the store says of each. The accesses then have the
+// labels that the objects carry beside those of their rows, and the upstream is bound to the content that carries them.
+func (c *Catalogue) ResolveWith(req authz.Request, objects map[authz.ObjectID]authz.Object) (authz.Resolution, error) {
+	return c.resolve(req, objects)
+}
+
+func (c *Catalogue) resolve(req authz.Request, objects map[authz.ObjectID]authz.Object) (authz.Resolution, error) {
 	if req.Problem != nil {
 		return authz.Resolution{}, req.Problem
 	}
@@ -67,7 +75,7 @@ func (c *Catalogue) Resolve(req authz.Request) (authz.Resolution, error) {
 		if err != nil {
 			return authz.Resolution{}, err
 		}
-		return c.resolveS3(call)
+		return c.resolveS3(call, req.Headers, objects)
 	case "jobs":
 		call, err := jobs.Parse(req)
 		if err != nil {
@@ -77,64 +85,6 @@ func (c *Catalogue) Resolve(req authz.Request) (authz.Resolution, error) {
 	default:
 		return authz.Resolution{}, authz.Refuse(authz.RequestUnsupported, fmt.Sprintf("no adapter for the route's service %q", service))
 	}
-}
-
-// resolveS3 finds the row of everything that an S3 call touches.
-func (c *Catalogue) resolveS3(call s3.Call) (authz.Resolution, error) {
-	res := authz.Resolution{Service: "s3", Operation: call.Operation, Upstream: call.Upstream}
-	for _, t := range call.Touches {
-		kind, governing := "object", []*authz.ResourceProperties{c.rows.of(t.Path)}
-		if t.Action == "list" {
-			kind, governing = "bucket", c.rows.under(t.Path, c.limits.Accesses+1)
-		}
-		if len(res.Accesses)+len(governing) > c.limits.Accesses {
-			return authz.Resolution{}, c.tooMany(call.Operation)
-		}
-		for _, row := range governing {
-			res.Accesses = append(res.Accesses, authz.Access{
-				Action: authz.Action{Name: t.Action, Properties: authz.ActionProperties{
-					Protocol:      "s3",
-					Operation:     call.Operation,
-					RequestLabels: []authz.Label{},
-					From:          c.from(t.From),
-					To:            c.to(t.To),
-				}},
-				Resource: authz.Resource{Type: kind, ID: "s3://" + t.Path, Properties: *row},
-			})
-		}
-	}
-	res.Upstream.Tenant = account(res.Accesses)
-	return res, nil
-}
-
-func (c *Catalogue) tooMany(operation string) error {
-	return authz.Refuse(authz.RequestUnsupported,
-		fmt.Sprintf("%s touches more than %d rows or objects (limits.accesses)", operation, c.limits.Accesses))
-}
-
-// from returns the whole source that flows into what is written, or "known to be none".
-func (c *Catalogue) from(path string) []authz.Origin {
-	if path == "" {
-		return []authz.Origin{}
-	}
-	return []authz.Origin{origin(c.rows.of(path))}
-}
-
-func origin(row *authz.ResourceProperties) authz.Origin {
-	return authz.Origin{Row: row.Row, Tenant: row.Tenant, Owner: row.Owner, Labels: row.Labels, Constraints: row.Constraints}
-}
-
-// to returns where the data goes: to the client, or into the object at path.
-func (c *Catalogue) to(path string) authz.To {
-	if path == "" {
-		return authz.To{Kind: "client"}
-	}
-	row := c.rows.of(path)
-	to := authz.To{Kind: "object", Row: row.Row}
-	if row.Place != nil {
-		to.Enclave = &row.Place.Enclave
-	}
-	return to
 }
 
 // account returns whose storage account a grant is made for: the tenant of the row that is written, else of one that is read.

@@ -15,15 +15,21 @@ import (
 
 // rows are the rows of every tenant. What lies in the store is found by its path; queues are found by their name.
 type rows struct {
-	stored tree[authz.ResourceProperties]
-	queues map[string]*authz.ResourceProperties // by the queue's name, without job:
+	stored tree[row]
+	queues map[string]*row // by the queue's name, without job:
+}
+
+// row is a row of a catalogue: what an access shows of it, and what only its resolution needs.
+type row struct {
+	authz.ResourceProperties
+	labelled bool // its objects carry labels of their own
 }
 
 // none is what is known of a path that no row governs: nothing.
-var none = &authz.ResourceProperties{}
+var none = &row{}
 
 // of returns the longest row that path starts with, or none.
-func (r *rows) of(path string) *authz.ResourceProperties {
+func (r *rows) of(path string) *row {
 	if p := r.stored.longest(path); p != nil {
 		return p
 	}
@@ -31,7 +37,7 @@ func (r *rows) of(path string) *authz.ResourceProperties {
 }
 
 // queue returns the row of the queue of that name, or none.
-func (r *rows) queue(name string) *authz.ResourceProperties {
+func (r *rows) queue(name string) *row {
 	if p, ok := r.queues[name]; ok {
 		return p
 	}
@@ -40,13 +46,13 @@ func (r *rows) queue(name string) *authz.ResourceProperties {
 
 // under returns what a listing of path reveals: the longest row that path starts with, and every row whose id starts with path,
 // in the order of their ids; at most limit of them. It is never empty: with no row at all it is none.
-func (r *rows) under(path string, limit int) []*authz.ResourceProperties {
+func (r *rows) under(path string, limit int) []*row {
 	above, found := r.stored.under(path, limit)
 	if above != nil {
 		found = slices.Insert(found, 0, above)
 	}
 	if len(found) == 0 {
-		return []*authz.ResourceProperties{none}
+		return []*row{none}
 	}
 	return found[:min(len(found), limit)]
 }
@@ -59,6 +65,8 @@ type rowData struct {
 	Constraints *authz.Constraints `json:"constraints"`
 	Place       *authz.Place       `json:"place"`
 	Hold        *bool              `json:"hold"`
+
+	LabelsOnObjects bool `json:"labels_on_objects"`
 }
 
 // parseRows reads the catalogue of every tenant. It returns every problem at once, in the order of tenants and rows.
@@ -76,7 +84,7 @@ func parseRows(tenants json.RawMessage) (*rows, error) {
 	}
 	var problems []error
 	owner := map[string]string{} // bucket → tenant
-	found := &rows{queues: map[string]*authz.ResourceProperties{}}
+	found := &rows{queues: map[string]*row{}}
 	for _, tenant := range slices.Sorted(maps.Keys(parts)) {
 		for _, id := range slices.Sorted(maps.Keys(parts[tenant].Catalogue.Rows)) {
 			key := fmt.Sprintf("tenants.%s.catalogue.rows[%q]", tenant, id)
@@ -120,14 +128,14 @@ func parseRows(tenants json.RawMessage) (*rows, error) {
 
 // properties copies a row. A label that is written without categories, nation tags, handling tags or alternatives has none: a
 // label is a whole statement, unlike a row, whose missing facts stay unknown. A missing release list stays null, "no list".
-func properties(tenant, id string, d rowData) *authz.ResourceProperties {
+func properties(tenant, id string, d rowData) *row {
 	for i := range d.Labels {
 		d.Labels[i] = whole(d.Labels[i])
 	}
-	return &authz.ResourceProperties{
+	return &row{labelled: d.LabelsOnObjects, ResourceProperties: authz.ResourceProperties{
 		Row: &id, Tenant: &tenant, Service: &d.Service,
 		Owner: d.Owner, Labels: d.Labels, Constraints: d.Constraints, Place: d.Place, Hold: d.Hold,
-	}
+	}}
 }
 
 func whole(l authz.Label) authz.Label {

@@ -34,6 +34,9 @@ func signAt(t *testing.T, at time.Time, r request, c aws.Credentials) map[string
 	if err != nil {
 		t.Fatal(err)
 	}
+	for name, value := range r.header {
+		req.Header.Set(name, value)
+	}
 	req.Header.Set("X-Amz-Content-Sha256", unsigned)
 	if err := v4.NewSigner().SignHTTP(context.Background(), c, req, unsigned, "s3", "us-east-1", at); err != nil {
 		t.Fatal(err)

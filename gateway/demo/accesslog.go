@@ -16,6 +16,10 @@ import (
 // probeReferer is by what the gateway's own probes of the store are known.
 const probeReferer = "readiness-probe"
 
+// labelRead is a line about an object whose own label the gateway read before it decided. The bucket, the key and the user agent can
+// hold spaces and hence any words, so the line must begin as these do too.
+var labelRead = regexp.MustCompile(`^\S+ \S+ \[[^\]]*\] \S+ \S+ \S+ s3_(HeadObject|GetObjectTagging) .* label-for-[0-9a-f]{32} `)
+
 // accessLog returns the end of a pipe that the S3 server writes its access log to. The lines that come out of it, one for each
 // request, are appended to requests, or to probes if the gateway only asked whether the store is well, without signatures, which
 // the server would print with a presigned URL's query.
@@ -65,6 +69,9 @@ func sortLines(r io.Reader, requests, probes io.Writer) {
 // isProbe reports whether a line is about a probe of the gateway. It asks for the buckets, which no client may, so the line's second
 // field is no bucket; the referer alone could be a word of somebody's key.
 func isProbe(line []byte) bool {
+	if labelRead.Match(line) {
+		return true
+	}
 	fields := bytes.Fields(line)
 	return len(fields) > 1 && string(fields[1]) == "-" &&
 		slices.ContainsFunc(fields, func(f []byte) bool { return string(f) == probeReferer })

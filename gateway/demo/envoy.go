@@ -29,7 +29,7 @@ type envoyValues struct {
 
 // grantHeaders are the headers of requests that the gateway sets and removes; Envoy takes an answer with any other for an error.
 // All that starts with x-sallyport- is the gateway's to say, so whatever a client sends of it is removed, by its own name.
-const grantHeaders = `^(authorization|dpop|referer|x-amz-date|x-amz-content-sha256|x-amz-security-token|` +
+const grantHeaders = `^(authorization|dpop|referer|if-match|x-amz-copy-source-if-match|x-amz-date|x-amz-content-sha256|x-amz-security-token|` +
 	`x-sallyport-.+|x-envoy-upstream-(rq-timeout|stream-duration)-ms)$`
 
 // checkTimeout is how long Envoy waits for a decision. Envoy's default, 200 ms, suits a machine that does nothing else; the demo

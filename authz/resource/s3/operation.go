@@ -36,6 +36,7 @@ type operation struct {
 	query    []string // query names that may be there
 	headers  []string // x-amz-* headers that may be there; a trailing * is any ending
 	streams  bool     // the body may be an aws-chunked stream with an unsigned trailer
+	bound    bool     // the store can be held to the object whose label was judged, so rows whose objects carry labels permit it
 	does     shape
 }
 
@@ -72,15 +73,15 @@ var operations = []operation{
 		query: words("prefix delimiter encoding-type max-uploads key-marker upload-id-marker"), does: lists},
 	{name: "DeleteObjects", method: "POST", on: bucket, selected: words("delete"), headers: words(checksums), does: batch},
 
-	{name: "GetObject", method: "GET", on: object, query: words(responses), headers: words("x-amz-checksum-mode"), does: reads},
-	{name: "HeadObject", method: "HEAD", on: object, query: words(responses), headers: words("x-amz-checksum-mode"), does: reads},
+	{name: "GetObject", method: "GET", on: object, query: words(responses), headers: words("x-amz-checksum-mode"), bound: true, does: reads},
+	{name: "HeadObject", method: "HEAD", on: object, query: words(responses), headers: words("x-amz-checksum-mode"), bound: true, does: reads},
 	{name: "GetObjectAttributes", method: "GET", on: object, selected: words("attributes"),
 		headers: words("x-amz-object-attributes x-amz-max-parts x-amz-part-number-marker"), does: reads},
 	{name: "GetObjectTagging", method: "GET", on: object, selected: words("tagging"), does: reads},
-	{name: "PutObject", method: "PUT", on: object, headers: words(checksums + " " + stream + " " + metadata), streams: true, does: creates},
+	{name: "PutObject", method: "PUT", on: object, headers: words(checksums + " " + stream + " " + metadata), streams: true, bound: true, does: creates},
 	{name: "CopyObject", method: "PUT", on: object, copy: true,
-		headers: words(source + " " + metadata + " x-amz-metadata-directive x-amz-tagging-directive x-amz-checksum-algorithm"), does: copies},
-	{name: "DeleteObject", method: "DELETE", on: object, does: deletes},
+		headers: words(source + " " + metadata + " x-amz-metadata-directive x-amz-tagging-directive x-amz-checksum-algorithm"), bound: true, does: copies},
+	{name: "DeleteObject", method: "DELETE", on: object, bound: true, does: deletes},
 	{name: "PutObjectTagging", method: "PUT", on: object, selected: words("tagging"), headers: words(checksums), does: updates},
 	{name: "DeleteObjectTagging", method: "DELETE", on: object, selected: words("tagging"), does: updates},
 
@@ -102,6 +103,9 @@ var labelling = []string{
 	"sio-label", "confidentiality-label", "security-label", "label", "labels", "originator-confidentiality-label", "metadata-confidentiality-label",
 	"classification", "security-classification", "classification-level", "caveat", "caveats", "handling", "releasability", "releasable-to",
 }
+
+// ownLabel is the metadata name and the tag by which an object carries a label of its own where its row wants one.
+const ownLabel = "label"
 
 // find returns the operation that method, target, the presence of a copy source and the query's names select. Two operations can
 // never both fit: TestNoTwoOperationsFitOneRequest.

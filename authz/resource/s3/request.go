@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -15,7 +16,18 @@ import (
 type Call struct {
 	Operation string  // as AWS names it
 	Touches   []Touch // at least one; sources before what is written from them
+	Bound     bool    // the store can be held to the object whose label was judged
+	Labels    Labels  // of a write
 	Upstream  authz.Upstream
+}
+
+// Labels is what a write says of labels, as it stands in the request.
+type Labels struct {
+	Metadata, Tag string // the label in x-amz-meta-label and in the tag label; "" if there is none
+	Other         bool   // there are other tags, or metadata that tools take for a label
+
+	// Of a copy: what it takes over from its source, so that the store ignores what the request says of it.
+	KeepsMetadata, KeepsTags bool
 }
 
 // Touch is one verb on one path. A list touches everything whose path starts with Path.
@@ -24,6 +36,7 @@ type Touch struct {
 	Path   string // bucket/key, of a list bucket/prefix
 	From   string // the bucket/key that flows into what is written; "" if nothing does
 	To     string // the bucket/key that the data goes to; "" is the client
+	Fresh  bool   // of a relabel: the content is as new as the label
 }
 
 // Parse reads req. Its error is a *authz.Refusal.
@@ -55,7 +68,7 @@ func Parse(req authz.Request) (Call, error) {
 	if err != nil {
 		return Call{}, err
 	}
-	call := Call{Operation: op.name, Upstream: authz.Upstream{
+	call := Call{Operation: op.name, Bound: op.bound, Labels: labels(req.Headers), Upstream: authz.Upstream{
 		Audience:    req.Extensions["audience"],
 		Region:      req.Extensions["region"],
 		Method:      req.Method,
@@ -152,13 +165,39 @@ func copyTouches(headers authz.Headers, a address, value string) ([]Touch, error
 
 // relabels returns a relabel of path if headers write a label: in tags, or in metadata that names one.
 func relabels(headers authz.Headers, path string) []Touch {
-	for _, h := range headers {
-		name, isMetadata := strings.CutPrefix(h.Name, "x-amz-meta-")
-		if h.Name == "x-amz-tagging" || h.Name == "x-amz-tagging-directive" && h.Value == "REPLACE" || isMetadata && slices.Contains(labelling, name) {
-			return []Touch{{Action: "relabel", Path: path, To: path}}
-		}
+	if l := labels(headers); l.Other || l.Metadata != "" || l.Tag != "" {
+		return []Touch{{Action: "relabel", Path: path, To: path, Fresh: true}}
 	}
 	return nil
+}
+
+// labels reads what headers write of labels. All tags count: who reads them as labels is not known here.
+func labels(headers authz.Headers) Labels {
+	_, copies := headers.Get("x-amz-copy-source")
+	l := Labels{KeepsMetadata: copies > 0, KeepsTags: copies > 0}
+	for _, h := range headers {
+		name, isMetadata := strings.CutPrefix(h.Name, "x-amz-meta-")
+		switch {
+		case name == ownLabel && isMetadata:
+			l.Metadata, l.Other = h.Value, l.Other || h.Value == ""
+		case isMetadata && slices.Contains(labelling, name):
+			l.Other = true
+		case h.Name == "x-amz-tagging":
+			tags, err := url.ParseQuery(h.Value)
+			if own := tags[ownLabel]; err == nil && len(own) == 1 {
+				l.Tag = own[0]
+			}
+			l.Other = l.Other || l.Tag == "" || len(tags) != 1
+		case h.Name == "x-amz-tagging-directive" && h.Value == "REPLACE":
+			l.KeepsTags = false
+		case h.Name == "x-amz-metadata-directive" && h.Value == "REPLACE":
+			l.KeepsMetadata = false
+		}
+	}
+	if _, tags := headers.Get("x-amz-tagging"); copies > 0 && !l.KeepsTags && tags == 0 {
+		l.Other = true // the copy drops its source's tags
+	}
+	return l
 }
 
 // deleteTouches reads the body of a batch delete. The grant is bound to the body that was judged, whatever the client signed.

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/sallyport-dev/sallyport/authz"
 	"github.com/sallyport-dev/sallyport/authz/resource/s3"
@@ -55,8 +56,11 @@ func digest(s string) string {
 	return hex.EncodeToString(sum[:])
 }
 
-func touch(action, path string) s3.Touch    { return s3.Touch{Action: action, Path: path} }
-func write(action, path string) s3.Touch    { return s3.Touch{Action: action, Path: path, To: path} }
+func touch(action, path string) s3.Touch { return s3.Touch{Action: action, Path: path} }
+func write(action, path string) s3.Touch { return s3.Touch{Action: action, Path: path, To: path} }
+func relabel(path string) s3.Touch {
+	return s3.Touch{Action: "relabel", Path: path, To: path, Fresh: true}
+}
 func readInto(source, dest string) s3.Touch { return s3.Touch{Action: "read", Path: source, To: dest} }
 func createFrom(source, dest string) s3.Touch {
 	return s3.Touch{Action: "create", Path: dest, From: source, To: dest}
@@ -154,11 +158,11 @@ func TestWhatARequestTouches(t *testing.T) {
 				u.Remove = []string{"dpop", "x-amz-security-token"}
 			})},
 		{"a put with tags is also a relabel", put("/us-fire/a", header("x-amz-tagging", "a=b")),
-			want("PutObject", "PUT", "/us-fire/a", write("create", "us-fire/a"), write("relabel", "us-fire/a")).with(signing("x-amz-tagging", "a=b"))},
+			want("PutObject", "PUT", "/us-fire/a", write("create", "us-fire/a"), relabel("us-fire/a")).with(signing("x-amz-tagging", "a=b"))},
 		{"a put with no tags in its tagging is also a relabel", put("/us-fire/a", header("x-amz-tagging", "")),
-			want("PutObject", "PUT", "/us-fire/a", write("create", "us-fire/a"), write("relabel", "us-fire/a")).with(signing("x-amz-tagging", ""))},
+			want("PutObject", "PUT", "/us-fire/a", write("create", "us-fire/a"), relabel("us-fire/a")).with(signing("x-amz-tagging", ""))},
 		{"a put with a label in its metadata is also a relabel", put("/us-fire/a", header("x-amz-meta-sio-label", "x")),
-			want("PutObject", "PUT", "/us-fire/a", write("create", "us-fire/a"), write("relabel", "us-fire/a")).with(signing("x-amz-meta-sio-label", "x"))},
+			want("PutObject", "PUT", "/us-fire/a", write("create", "us-fire/a"), relabel("us-fire/a")).with(signing("x-amz-meta-sio-label", "x"))},
 		{"setting tags is an update and a relabel", put("/us-fire/a?tagging"), want("PutObjectTagging", "PUT", "/us-fire/a?tagging=", write("update", "us-fire/a"), write("relabel", "us-fire/a"))},
 		{"dropping tags is an update and a relabel", remove("/us-fire/a?tagging"), want("DeleteObjectTagging", "DELETE", "/us-fire/a?tagging=", write("update", "us-fire/a"), write("relabel", "us-fire/a"))},
 
@@ -169,7 +173,7 @@ func TestWhatARequestTouches(t *testing.T) {
 		{"a copy onto itself is also a relabel", put("/us-fire/a", copyFrom("us-fire/%61")),
 			want("CopyObject", "PUT", "/us-fire/a", append(copying("us-fire/a", "us-fire/a"), write("relabel", "us-fire/a"))...).with(signing("x-amz-copy-source", "us-fire/%61"))},
 		{"a copy with new tags is also a relabel", put("/us-fire/b", copyFrom("us-fire/a"), header("x-amz-tagging-directive", "REPLACE")),
-			want("CopyObject", "PUT", "/us-fire/b", append(copying("us-fire/a", "us-fire/b"), write("relabel", "us-fire/b"))...).with(signing("x-amz-copy-source", "us-fire/a", "x-amz-tagging-directive", "REPLACE"))},
+			want("CopyObject", "PUT", "/us-fire/b", append(copying("us-fire/a", "us-fire/b"), relabel("us-fire/b"))...).with(signing("x-amz-copy-source", "us-fire/a", "x-amz-tagging-directive", "REPLACE"))},
 		{"a copy that keeps its tags is no relabel", put("/us-fire/b", copyFrom("us-fire/a"), header("x-amz-tagging-directive", "COPY")),
 			want("CopyObject", "PUT", "/us-fire/b", copying("us-fire/a", "us-fire/b")...).with(signing("x-amz-copy-source", "us-fire/a", "x-amz-tagging-directive", "COPY"))},
 		{"a copy of a part is a copy", put("/us-fire/b?partNumber=2&"+upload, copyFrom("us-fire/a"), header("x-amz-copy-source-range", "bytes=0-9")),
@@ -205,7 +209,45 @@ func TestWhatARequestTouches(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff(s3.Call(tc.want), have); diff != "" {
+			// Which operations can be bound is in OPERATIONS.md, and labels have a test of their own.
+			if diff := cmp.Diff(s3.Call(tc.want), have, cmpopts.IgnoreFields(s3.Call{}, "Bound", "Labels")); diff != "" {
+				t.Errorf("-want +have:\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestWhatAWriteSaysOfLabels(t *testing.T) {
+	const label = `{"scheme":"USA"}`
+	for _, tc := range []struct {
+		name string
+		req  authz.Request
+		want s3.Labels
+	}{
+		{"nothing", put("/us-fire/a"), s3.Labels{}},
+		{"other metadata is no label", put("/us-fire/a", header("x-amz-meta-colour", "blue")), s3.Labels{}},
+		{"in metadata", put("/us-fire/a", header("x-amz-meta-label", label)), s3.Labels{Metadata: label}},
+		{"an empty one is none that could be read", put("/us-fire/a", header("x-amz-meta-label", "")), s3.Labels{Other: true}},
+		{"in a tag", put("/us-fire/a", header("x-amz-tagging", "label=e30")), s3.Labels{Tag: "e30"}},
+		{"in both", put("/us-fire/a", header("x-amz-meta-label", label), header("x-amz-tagging", "label=e30")), s3.Labels{Metadata: label, Tag: "e30"}},
+		{"beside another tag", put("/us-fire/a", header("x-amz-tagging", "label=e30&a=b")), s3.Labels{Tag: "e30", Other: true}},
+		{"another tag", put("/us-fire/a", header("x-amz-tagging", "a=b")), s3.Labels{Other: true}},
+		{"a tag twice", put("/us-fire/a", header("x-amz-tagging", "label=e30&label=e31")), s3.Labels{Other: true}},
+		{"tags that can't be read", put("/us-fire/a", header("x-amz-tagging", "label=%zz")), s3.Labels{Other: true}},
+		{"in metadata that other tools read", put("/us-fire/a", header("x-amz-meta-classification", "SECRET")), s3.Labels{Other: true}},
+		{"a copy keeps what its source has", put("/us-fire/a", copyFrom("us-fire/b")), s3.Labels{KeepsMetadata: true, KeepsTags: true}},
+		{"a copy with new metadata keeps the tags", put("/us-fire/a", copyFrom("us-fire/b"), header("x-amz-metadata-directive", "REPLACE"), header("x-amz-meta-label", label)),
+			s3.Labels{Metadata: label, KeepsTags: true}},
+		{"a copy with new tags keeps the metadata", put("/us-fire/a", copyFrom("us-fire/b"), header("x-amz-tagging-directive", "REPLACE"), header("x-amz-tagging", "label=e30")),
+			s3.Labels{Tag: "e30", KeepsMetadata: true}},
+		{"a copy that drops the tags", put("/us-fire/a", copyFrom("us-fire/b"), header("x-amz-tagging-directive", "REPLACE")), s3.Labels{Other: true, KeepsMetadata: true}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			have, err := s3.Parse(tc.req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(tc.want, have.Labels); diff != "" {
 				t.Errorf("-want +have:\n%s", diff)
 			}
 		})
