@@ -14,8 +14,8 @@ import (
 // part is a Part in its normal form, with its sets.
 type part struct {
 	Part
-	before, between string
-	sets            []*tagSet
+	before, between, after string
+	sets                   []*tagSet
 }
 
 // maxSteps bounds the ways in which one marking is tried; real ones need a few dozen.
@@ -34,7 +34,7 @@ func (sc *scheme) compileMarkings() error {
 	sc.groups = m.CountryGroups
 	placed := map[string]bool{}
 	for i, p := range m.Parts {
-		c := part{Part: p, before: normal(p.Before), between: normal(p.Between)}
+		c := part{Part: p, before: normal(p.Before), between: normal(p.Between), after: normal(p.After)}
 		for _, name := range slices.Concat(p.TagSets, p.Lists) {
 			if placed[name] {
 				return fmt.Errorf("markings.parts[%d]: %s has a place already", i, quote(name))
@@ -109,7 +109,7 @@ func (s *Schemes) PrintMarking(l authz.Label) (string, error) {
 			return "", fmt.Errorf("%s: %s writes at most one of these", quote(strings.Join(items, " ")), sc.id)
 		}
 		if len(items) > 0 {
-			text += p.Before + strings.Join(items, p.Between)
+			text += p.Before + strings.Join(items, p.Between) + p.After
 		}
 	}
 	l = sc.sorted(l)
@@ -259,8 +259,11 @@ func (r *markingReader) items(rest string, n int, l authz.Label) {
 
 // after goes on behind an item: with another of the same part, or with another part.
 func (r *markingReader) after(rest string, n int, l authz.Label) {
-	r.parts(rest, n+1, l)
-	if p := r.sc.parts[n]; p.between != "" {
+	p := r.sc.parts[n]
+	if end, ok := strings.CutPrefix(rest, p.after); ok {
+		r.parts(end, n+1, l)
+	}
+	if p.between != "" {
 		if more, ok := strings.CutPrefix(rest, p.between); ok {
 			r.items(more, n, l)
 		}

@@ -164,7 +164,7 @@ func TestLabelsThatNoMarkingCanSay(t *testing.T) {
 		{"a value that is unknown", of("USA", "SECRET", category("sci", "XX")), `value "XX" of tag set "sci"`},
 		{"a level that is unknown", of("USA", "GEHEIM"), `level "GEHEIM": USA has no such level`},
 		{"a nation tag that is unknown", of("USA", "SECRET", nation("NZEO")), `nation value "NZEO"`},
-		{"a tag set that is unknown", of("USA", "SECRET", category("sap", "X")), `tag set "sap"`},
+		{"a tag set that is unknown", of("USA", "SECRET", category("nope", "X")), `tag set "nope"`},
 		{"a country that is none", of("USA", "SECRET", release("usa")), `release: country "usa"`},
 		{"a country twice", of("USA", "SECRET", display("USA", "USA")), "display: country USA: is there twice"},
 		{"alternatives", of("USA", "SECRET", func(l *authz.Label) { l.Alternatives = []authz.Label{of("GBR", "SECRET")} }), "alternatives"},
@@ -216,7 +216,7 @@ func TestEachSchemeReadsItsOwnMarkings(t *testing.T) {
 					t.Fatalf("%q (-want +got):\n%s", text, diff)
 				}
 			})
-			if printed < 10 {
+			if printed < 3 {
 				t.Errorf("only %d labels could be printed", printed)
 			}
 		})

@@ -3,6 +3,7 @@ package label
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -40,9 +41,9 @@ func (s *Schemes) ParseProtectiveMarking(value string, created authz.Time) (Prot
 	for _, p := range pairs {
 		first[p[0]] = p[1]
 	}
-	sc := s.inNamespace(first["NS"])
-	if sc == nil {
-		return ProtectiveMarking{}, fmt.Errorf("NS %s: no scheme has this namespace", quote(first["NS"]))
+	sc, err := s.inNamespace(first["NS"])
+	if err != nil {
+		return ProtectiveMarking{}, err
 	}
 	d := sc.data.Protective
 	if !slices.Contains(d.Versions, first["VER"]) {
@@ -76,13 +77,21 @@ func (s *Schemes) ParseProtectiveMarking(value string, created authz.Time) (Prot
 	return m, nil
 }
 
-func (s *Schemes) inNamespace(ns string) *scheme {
-	for _, sc := range s.byID {
-		if d := sc.data.Protective; d != nil && d.Namespace == ns {
-			return sc
+func (s *Schemes) inNamespace(ns string) (found *scheme, err error) {
+	for _, id := range slices.Sorted(maps.Keys(s.byID)) {
+		d := s.byID[id].data.Protective
+		switch {
+		case d == nil || d.Namespace != ns:
+		case found != nil:
+			return nil, fmt.Errorf("NS %s: is that of the schemes %s and %s", quote(ns), found.id, id)
+		default:
+			found = s.byID[id]
 		}
 	}
-	return nil
+	if found == nil {
+		return nil, fmt.Errorf("NS %s: no scheme has this namespace", quote(ns))
+	}
+	return found, nil
 }
 
 // protectiveWord is how the header writes a level or value.

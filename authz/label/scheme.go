@@ -17,10 +17,10 @@ type Scheme struct {
 	Nation     string              `json:"nation" yaml:"nation"`
 	Title      string              `json:"title" yaml:"title"`
 	Source     string              `json:"source,omitempty" yaml:"source,omitempty"`
-	Policy     *Policy             `json:"policy,omitempty" yaml:"policy,omitempty,flow"`
+	Policy     *Policy             `json:"policy,omitempty" yaml:"policy,omitempty"`
 	Levels     []Level             `json:"levels" yaml:"levels"`
 	TagSets    map[string]TagSet   `json:"tag_sets" yaml:"tag_sets"`
-	Release    *List               `json:"release,omitempty" yaml:"release,omitempty,flow"`
+	Release    *List               `json:"release,omitempty" yaml:"release,omitempty"`
 	Native     map[string]Native   `json:"native_clearances" yaml:"native_clearances"`
 	Rules      *Rules              `json:"rules,omitempty" yaml:"rules,omitempty"`
 	Markings   *Markings           `json:"markings,omitempty" yaml:"markings,omitempty"`
@@ -39,9 +39,12 @@ type Level struct {
 	Hierarchy int      `json:"hierarchy" yaml:"hierarchy"`
 	Title     string   `json:"title,omitempty" yaml:"title,omitempty"`
 	Marking   string   `json:"marking,omitempty" yaml:"marking,omitempty"`
-	Also      []string `json:"also,omitempty" yaml:"also,omitempty,flow"`
+	Also      []string `json:"also,omitempty" yaml:"also,omitempty"`
 	Name      string   `json:"name,omitempty" yaml:"name,omitempty"`
 	LACV      string   `json:"lacv,omitempty" yaml:"lacv,omitempty"`
+
+	LabelsFrom string `json:"labels_from,omitempty" yaml:"labels_from,omitempty"`
+	LabelsTo   string `json:"labels_to,omitempty" yaml:"labels_to,omitempty"`
 }
 
 // TagSet is a set of categories.
@@ -58,9 +61,21 @@ type Value struct {
 	ID      string   `json:"id" yaml:"id"`
 	Title   string   `json:"title,omitempty" yaml:"title,omitempty"`
 	Marking string   `json:"marking,omitempty" yaml:"marking,omitempty"`
-	Also    []string `json:"also,omitempty" yaml:"also,omitempty,flow"`
+	Also    []string `json:"also,omitempty" yaml:"also,omitempty"`
 	Name    string   `json:"name,omitempty" yaml:"name,omitempty"`
 	LACV    string   `json:"lacv,omitempty" yaml:"lacv,omitempty"`
+
+	LabelsFrom string `json:"labels_from,omitempty" yaml:"labels_from,omitempty"`
+	LabelsTo   string `json:"labels_to,omitempty" yaml:"labels_to,omitempty"`
+}
+
+// MarshalYAML writes a value of which only the id is known as people do.
+func (v Value) MarshalYAML() (any, error) {
+	type object Value
+	if v.Title+v.Marking+v.Name+v.LACV+v.LabelsFrom+v.LabelsTo == "" && len(v.Also) == 0 {
+		return v.ID, nil
+	}
+	return object(v), nil
 }
 
 // UnmarshalJSON reads a value: its id alone, or an object with more to say.
@@ -75,6 +90,7 @@ func (v *Value) UnmarshalJSON(b []byte) error {
 // List says whether labels of a scheme may carry a list of countries, and what interchange formats call it.
 type List struct {
 	Allowed bool   `json:"allowed" yaml:"allowed"`
+	Display bool   `json:"display,omitempty" yaml:"display,omitempty"` // a list of those who may only see
 	Name    string `json:"name,omitempty" yaml:"name,omitempty"`
 	URI     string `json:"uri,omitempty" yaml:"uri,omitempty"`
 }
@@ -90,17 +106,19 @@ type Rules struct {
 	Excluded []Rule `json:"excluded,omitempty" yaml:"excluded,omitempty"`
 }
 
-// Rule is about labels of any of Levels.
+// Rule is about labels of any of Levels that carry one of With, where that is not empty.
 type Rule struct {
-	Levels  []string `json:"levels" yaml:"levels,flow"`
-	TagSets []string `json:"tag_sets" yaml:"tag_sets,flow"`
+	Levels  []string            `json:"levels" yaml:"levels"`
+	With    map[string][]string `json:"with,omitempty" yaml:"with,omitempty"`
+	TagSets []string            `json:"tag_sets" yaml:"tag_sets"`
+	Values  map[string][]string `json:"values,omitempty" yaml:"values,omitempty"`
 }
 
 // Markings say how a label is written for people.
 type Markings struct {
 	Parts         []Part         `json:"parts" yaml:"parts"`
-	Release       *Punctuation   `json:"release,omitempty" yaml:"release,omitempty,flow"`
-	Display       *Punctuation   `json:"display,omitempty" yaml:"display,omitempty,flow"`
+	Release       *Punctuation   `json:"release,omitempty" yaml:"release,omitempty"`
+	Display       *Punctuation   `json:"display,omitempty" yaml:"display,omitempty"`
 	CountryGroups []CountryGroup `json:"country_groups,omitempty" yaml:"country_groups,omitempty"`
 }
 
@@ -108,8 +126,9 @@ type Markings struct {
 type Part struct {
 	Before  string   `json:"before" yaml:"before"`
 	Between string   `json:"between,omitempty" yaml:"between,omitempty"`
-	TagSets []string `json:"tag_sets,omitempty" yaml:"tag_sets,omitempty,flow"`
-	Lists   []string `json:"lists,omitempty" yaml:"lists,omitempty,flow"`
+	After   string   `json:"after,omitempty" yaml:"after,omitempty"`
+	TagSets []string `json:"tag_sets,omitempty" yaml:"tag_sets,omitempty"`
+	Lists   []string `json:"lists,omitempty" yaml:"lists,omitempty"`
 }
 
 // Punctuation is the text before a list of countries and that between its members.
@@ -121,7 +140,7 @@ type Punctuation struct {
 // CountryGroup is a word that stands for several countries, in labels created in [From, Until).
 type CountryGroup struct {
 	ID      string     `json:"id" yaml:"id"`
-	Members []string   `json:"members" yaml:"members,flow"`
+	Members []string   `json:"members" yaml:"members"`
 	From    authz.Time `json:"from" yaml:"-"`
 	Until   authz.Time `json:"until" yaml:"-"`
 }
@@ -143,7 +162,7 @@ type ProtectiveMarkings struct {
 // Schemes are the classification schemes of one bundle.
 type Schemes struct {
 	byID     map[string]*scheme
-	byPolicy map[string]*scheme // by folded name of the policy
+	byPolicy map[string][]*scheme // by folded name of the policy
 }
 
 // scheme is a Scheme with its look-ups.
@@ -180,18 +199,46 @@ func New(doc json.RawMessage) (*Schemes, error) {
 	if err := json.Unmarshal(doc, &all); err != nil {
 		return nil, fmt.Errorf("schemes: %w", err)
 	}
-	s := &Schemes{byID: map[string]*scheme{}, byPolicy: map[string]*scheme{}}
+	s := &Schemes{byID: map[string]*scheme{}, byPolicy: map[string][]*scheme{}}
 	for _, id := range slices.Sorted(maps.Keys(all)) {
 		sc, err := newScheme(id, all[id])
 		if err != nil {
 			return nil, fmt.Errorf("schemes: %s: %w", id, err)
 		}
-		if other := s.byPolicy[fold(sc.data.Policy.Name)]; other != nil {
-			return nil, fmt.Errorf("schemes: %s: policy %s is also %s's", id, quote(sc.data.Policy.Name), other.id)
-		}
-		s.byID[id], s.byPolicy[fold(sc.data.Policy.Name)] = sc, sc
+		policy := fold(sc.data.Policy.Name)
+		s.byID[id], s.byPolicy[policy] = sc, append(s.byPolicy[policy], sc)
 	}
 	return s, nil
+}
+
+// Check returns an error unless the words of the scheme are clear: each level, and each value with the highest level, is written in a
+// way that is read as nothing else.
+func (s Scheme) Check(id string) error {
+	sc, err := newScheme(id, s)
+	if err != nil {
+		return err
+	}
+	all := &Schemes{byID: map[string]*scheme{id: sc}}
+	l := empty()
+	l.Scheme = id
+	for _, level := range sc.levels {
+		l.Level = level.id
+		if _, err := all.PrintMarking(l); err != nil {
+			return fmt.Errorf("level %s: %w", quote(level.id), err)
+		}
+	}
+	for _, p := range sc.parts {
+		for _, set := range p.sets {
+			for _, w := range set.words {
+				with := clone(l)
+				_ = set.add(&with, w.id) // the first of its set
+				if _, err := all.PrintMarking(with); err != nil {
+					return fmt.Errorf("value %s of tag set %s: %w", quote(w.id), quote(set.name), err)
+				}
+			}
+		}
+	}
+	return nil
 }
 
 func (s *Schemes) scheme(id string) (*scheme, error) {

@@ -122,10 +122,17 @@ func (s *Schemes) information(r *reader, info *strictxml.Element, d *Document) (
 func (s *Schemes) policy(r *reader, e *strictxml.Element) *scheme {
 	uri, said := r.attrs(e, "URI")["URI"]
 	name := token(r.text(e))
-	sc := s.byPolicy[fold(name)]
+	of := s.byPolicy[fold(name)]
 	switch {
-	case sc == nil:
+	case len(of) == 0:
 		r.fail(e, "policy %s is unknown", quote(name))
+		return nil
+	case len(of) > 1:
+		r.fail(e, "policy %s is that of the schemes %s and %s", quote(name), of[0].id, of[1].id)
+		return nil
+	}
+	sc := of[0]
+	switch {
 	case said && (uri == "" || uri != sc.data.Policy.URI):
 		r.fail(e, "policy %s: its URI is %s, not %s", quote(name), or(sc.data.Policy.URI, "not known"), quote(uri))
 	default:

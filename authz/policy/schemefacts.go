@@ -4,6 +4,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	labels "github.com/sallyport-dev/sallyport/authz/label"
 )
 
 // schemeCheck is one scheme's document, held against itself and against the others.
@@ -36,6 +38,17 @@ func (f *facts) checkSchemes() {
 			}
 		}
 		c.checkPublished()
+		c.checkWords()
+	}
+}
+
+// checkWords wants what the scheme writes to be read as nothing else, once the scheme is whole.
+func (c schemeCheck) checkWords() {
+	if len(c.problems) > 0 {
+		return
+	}
+	if err := decode[labels.Scheme](c.doc).Check(c.id); err != nil {
+		c.add(c.doc.file, c.doc.line("markings"), "markings: %s; change marking, also or name", err)
 	}
 }
 

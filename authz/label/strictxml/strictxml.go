@@ -51,6 +51,7 @@ func Parse(b []byte, most Limits) (*Element, error) {
 	b = bytes.TrimPrefix(b, []byte("\ufeff")) // XML 1.0 §4.3.3
 	p := &parser{d: xml.NewDecoder(bytes.NewReader(b)), most: most}
 	for {
+		p.line, _ = p.d.InputPos()
 		t, err := p.d.Token()
 		if err == io.EOF {
 			break
@@ -75,14 +76,14 @@ type parser struct {
 	open []*Element // the elements that are not yet closed
 
 	elements, tokens int
+	line             int // where the token begins
 }
 
 func (p *parser) located(err error) error {
-	line, _ := p.d.InputPos()
 	if s := (*xml.SyntaxError)(nil); errors.As(err, &s) {
 		return fmt.Errorf("line %d: XML: %s", s.Line, Quote(s.Msg))
 	}
-	return fmt.Errorf("line %d: XML: %w", line, err)
+	return fmt.Errorf("line %d: XML: %w", p.line, err)
 }
 
 func (p *parser) token(t xml.Token) error {
@@ -152,8 +153,7 @@ func (p *parser) start(t xml.StartElement) error {
 	if len(p.open) >= p.most.Depth {
 		return fmt.Errorf("nested deeper than %d", p.most.Depth)
 	}
-	line, _ := p.d.InputPos()
-	e := &Element{Name: t.Name, Line: line, bare: true}
+	e := &Element{Name: t.Name, Line: p.line, bare: true}
 	if err := resolved(t.Name); err != nil {
 		return err
 	}

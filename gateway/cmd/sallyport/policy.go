@@ -18,7 +18,7 @@ const maxInput = 1 << 20
 
 func newPolicy() *cobra.Command {
 	return group("policy", "Check, test and try policies; DIR is a folder like policies/, or a bundle (root/ and tenants/)",
-		newPolicyCheck(), newPolicyTest(), newPolicyEval())
+		newPolicyCheck(), newPolicyTest(), newPolicyEval(), newPolicyScheme())
 }
 
 func newPolicyCheck() *cobra.Command {
