@@ -32,9 +32,13 @@ type Record struct {
 	Detail      string       `json:"detail,omitempty"`   // what a step said when it refused
 
 	Bundle      BundleRef         `json:"bundle"`
+	Facts       *Facts            `json:"facts,omitempty"`
 	GrantDigest string            `json:"grant_digest,omitempty"` // hex SHA-256 of the sealed credential
 	Latency     time.Duration     `json:"latency_ns,omitempty"`   // from the request's arrival to the append
 	Fields      map[string]string `json:"fields,omitempty"`       // of events: what happened
+
+	Masked       map[string]string `json:"masked,omitempty"`        // JSON pointer from this record → commitment; given by the log
+	MaskingError string            `json:"masking_error,omitempty"` // why everything is masked; given by the log
 
 	Part *[2]int `json:"part,omitempty"` // [k, n] where one decision is several lines
 }
@@ -67,6 +71,24 @@ type RecordAccess struct {
 	Unproven    []Reason        `json:"unproven"`
 	Obligations []Obligation    `json:"obligations,omitempty"`
 	Input       json.RawMessage `json:"input"` // null where policy was not asked
+
+	Masked map[string]string `json:"masked,omitempty"` // JSON pointer from this access → commitment; given by the log
+	Replay string            `json:"replay,omitempty"` // "openings" where Input replays only with them; given by the log
+}
+
+// Facts are what the decision rests on beside bundle and token, by serial and age in seconds; null is unknown.
+type Facts struct {
+	BundleAge        *int64      `json:"bundle_age"`
+	RevocationSerial *int64      `json:"revocation_serial"`
+	RevocationAge    *int64      `json:"revocation_age"`
+	KeysAge          *int64      `json:"keys_age"` // of the key set that verified the token
+	ClockFloor       *ClockFloor `json:"clock_floor"`
+}
+
+// ClockFloor is a time that has certainly passed, and who says so.
+type ClockFloor struct {
+	Time   Time   `json:"time"`
+	Source string `json:"source"` // bundle or log
 }
 
 // BundleRef names the bundle that judged.

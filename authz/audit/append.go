@@ -58,18 +58,14 @@ func appendRecord(b []byte, r *authz.Record) ([]byte, error) {
 	b = appendOptional(b, `,"detail":`, r.Detail)
 	b = appendText(append(b, `,"bundle":{"revision":`...), r.Bundle.Revision)
 	b = append(appendText(append(b, `,"digest":`...), r.Bundle.Digest), '}')
+	b = appendFacts(b, r.Facts)
 	b = appendOptional(b, `,"grant_digest":`, r.GrantDigest)
 	if r.Latency != 0 {
 		b = strconv.AppendInt(append(b, `,"latency_ns":`...), int64(r.Latency), 10)
 	}
-	if len(r.Fields) > 0 {
-		b = append(b, `,"fields":`...)
-		for i, name := range slices.Sorted(maps.Keys(r.Fields)) {
-			b = appendText(append(b, "{,"[min(i, 1)]), name)
-			b = appendText(append(b, ':'), r.Fields[name])
-		}
-		b = append(b, '}')
-	}
+	b = appendMap(b, `,"fields":`, r.Fields)
+	b = appendMap(b, `,"masked":`, r.Masked)
+	b = appendOptional(b, `,"masking_error":`, r.MaskingError)
 	if p := r.Part; p != nil {
 		b = strconv.AppendInt(append(b, `,"part":[`...), int64(p[0]), 10)
 		b = append(strconv.AppendInt(append(b, ','), int64(p[1]), 10), ']')
@@ -101,7 +97,44 @@ func appendAccess(b []byte, a *authz.RecordAccess) ([]byte, error) {
 	b = appendTexts(append(b, `,"unproven":`...), a.Unproven)
 	b = appendObligations(b, a.Obligations)
 	b, err := appendRaw(append(b, `,"input":`...), a.Input)
-	return append(b, '}'), err
+	b = appendMap(b, `,"masked":`, a.Masked)
+	return append(appendOptional(b, `,"replay":`, a.Replay), '}'), err
+}
+
+func appendFacts(b []byte, f *authz.Facts) []byte {
+	if f == nil {
+		return b
+	}
+	b = appendNumber(append(b, `,"facts":{"bundle_age":`...), f.BundleAge)
+	b = appendNumber(append(b, `,"revocation_serial":`...), f.RevocationSerial)
+	b = appendNumber(append(b, `,"revocation_age":`...), f.RevocationAge)
+	b = appendNumber(append(b, `,"keys_age":`...), f.KeysAge)
+	b = append(b, `,"clock_floor":`...)
+	if f.ClockFloor == nil {
+		return append(b, "null}"...)
+	}
+	b = appendTime(append(b, `{"time":`...), f.ClockFloor.Time)
+	return append(appendText(append(b, `,"source":`...), f.ClockFloor.Source), "}}"...)
+}
+
+func appendNumber(b []byte, n *int64) []byte {
+	if n == nil {
+		return append(b, "null"...)
+	}
+	return strconv.AppendInt(b, *n, 10)
+}
+
+// appendMap appends texts by name, in the order of the names, if there are any.
+func appendMap(b []byte, member string, texts map[string]string) []byte {
+	if len(texts) == 0 {
+		return b
+	}
+	b = append(b, member...)
+	for i, name := range slices.Sorted(maps.Keys(texts)) {
+		b = appendText(append(b, "{,"[min(i, 1)]), name)
+		b = appendText(append(b, ':'), texts[name])
+	}
+	return append(b, '}')
 }
 
 // separator is what stands before element i of an array.
@@ -113,7 +146,11 @@ func appendObligations(b []byte, all []authz.Obligation) []byte {
 	}
 	b = append(b, `,"obligations":`...)
 	for i, o := range all {
-		b = append(appendText(append(append(b, separator(i)), `{"id":`...), o.ID), '}')
+		b = appendText(append(append(b, separator(i)), `{"id":`...), o.ID)
+		if len(o.Fields) > 0 {
+			b = appendTexts(append(b, `,"fields":`...), o.Fields)
+		}
+		b = append(b, '}')
 	}
 	return append(b, ']')
 }

@@ -44,7 +44,7 @@ const (
 
 // Config says where the logs are and how they behave. The zero value of a field that is not marked as needed is its default.
 type Config struct {
-	Dir        string             // needed: the folder of the logs, made with mode 0700 if it is missing
+	Dir        string             // needed: the folder of the logs, made with mode 0700 if it is missing; openings go to one beside it
 	Key        ed25519.PrivateKey // needed: signs the checkpoints of all logs
 	Durability string             // Durable (default) or Buffered
 	Gateway    authz.Gateway      // for the records that the logs write themselves: recovered and flood
@@ -210,15 +210,18 @@ func (l *Logs) Append(ctx context.Context, r authz.Record) error {
 
 // append encodes all copies of r before it hands over the first, so that a record that can't be encoded is in no log.
 func (l *Logs) append(ctx context.Context, r authz.Record) error {
+	r, opened, err := mask(r)
+	if err != nil {
+		return err
+	}
 	copies := route(r)
 	logs := make([]*log, len(copies))
 	waits := make([]*pending, len(copies))
 	for i, c := range copies {
-		var err error
 		if logs[i], err = l.log(c.log); err != nil {
 			return err
 		}
-		if waits[i], err = newPending(c.record); err != nil {
+		if waits[i], err = newPending(c.record, opened); err != nil {
 			return fmt.Errorf("audit: log %s: %w", c.log, err)
 		}
 	}

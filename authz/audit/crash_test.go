@@ -109,7 +109,7 @@ func TestKill9LosesNoAcknowledgedRecord(t *testing.T) {
 // long is set.
 func groups(t testing.TB, dir string, n int) []byte {
 	t.Helper()
-	l := openLogs(t, audit.Config{Key: signingKey, Dir: dir, Durability: audit.Buffered}, "us-defense")
+	l := openLogs(t, audit.Config{Key: signingKey, Dir: dir}, "us-defense")
 	for i := range n {
 		mustAppend(t, l, decision(fmt.Sprint(i), true, "us-defense"))
 	}

@@ -1,5 +1,7 @@
 package audit
 
+import "github.com/sallyport-dev/sallyport/authz"
+
 // File is the seam for faults.
 type File = file
 
@@ -48,4 +50,15 @@ func (f frame) Numbers() (n, g uint64) { return f.n, f.g }
 func Checksum(s string) string {
 	sum := checksum([]byte(s))
 	return string(sum[:])
+}
+
+// Mask masks a record, and returns what opens it, a line each.
+func Mask(r authz.Record) (authz.Record, []byte, error) {
+	r.Salt = randomID()
+	masked, opened, err := mask(normal(r))
+	if err != nil {
+		return masked, nil, err
+	}
+	lines, err := opened.lines(masked)
+	return masked, lines, err
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -18,18 +19,26 @@ const (
 
 // pending is one record that waits for its group.
 type pending struct {
-	lines [][]byte // the members of each of its lines
-	bytes int
-	event bool       // may use the disk's reserve
-	done  chan error // has room for the one answer, so the committer never waits for a caller that left
+	lines    [][]byte // the members of each of its lines
+	openings []byte   // what opens its commitments, if it has any
+	bytes    int
+	event    bool       // may use the disk's reserve
+	buffered bool       // its answer need not wait for the disk
+	done     chan error // has room for the one answer, so the committer never waits for a caller that left
 }
 
-func newPending(r authz.Record) (*pending, error) {
+func newPending(r authz.Record, opened openings) (*pending, error) {
 	lines, err := encode(r)
 	if err != nil {
 		return nil, err
 	}
-	p := &pending{lines: lines, event: r.Type != typeDecision, done: make(chan error, 1)}
+	p := &pending{lines: lines, event: r.Type != typeDecision, buffered: buffered(r), done: make(chan error, 1)}
+	if opened != nil {
+		if p.openings, err = opened.lines(r); err != nil {
+			return nil, err
+		}
+		p.bytes = len(p.openings)
+	}
 	for _, b := range lines {
 		p.bytes += len(b)
 	}
@@ -55,7 +64,9 @@ type log struct {
 	// Only the committer touches these.
 	file        file
 	first, next uint64 // first line of the open segment; line to be written next
+	group       uint64 // first line that no flush has made durable: the group of the next line
 	buf         []byte
+	openings    store
 	tree        tlog.Tree
 	tiles       []tlog.Tile // full ones that were not offered yet
 	offered     uint64      // lines of the last snapshot
@@ -123,14 +134,21 @@ func (l *log) commits() {
 			group = l.refuseIfFull(group)
 			failed = l.commitAndCount(group)
 		}
-		for i, p := range group {
-			p.done <- failed
-			group[i] = nil
-		}
+		answer(group, failed)
+		clear(group)
 		if failed == nil {
 			if err := l.offer(due); err != nil {
 				l.fail(err)
 			}
+		}
+	}
+}
+
+// answer tells those who wait for a group what came of it. Who did not wait for the disk has been told.
+func answer(group []*pending, err error) {
+	for _, p := range group {
+		if p.done != nil {
+			p.done <- err
 		}
 	}
 }
@@ -206,27 +224,35 @@ func (l *log) latch(err error) {
 	l.c.Logger.Error("audit log failed", "log", l.name, "error", err)
 }
 
-// commit writes a group and makes it durable. A group that crosses the end of a segment has its first part durable before the
-// next segment exists, so a segment that is not the last is always whole.
+// commit writes a group and makes it durable, its openings first. A group that crosses the end of a segment has its first part durable
+// before the next segment exists, so a segment that is not the last is always whole.
+//
+// Where nobody waits for the disk it is not flushed. Its lines then are of one group with those that come until the next flush:
+// after a crash of the machine any of them may be missing.
 func (l *log) commit(group []*pending) error {
-	g := l.next
+	durable := l.c.Durability == Durable && slices.ContainsFunc(group, func(p *pending) bool { return !p.buffered })
+	if err := l.writeOpenings(group); err != nil {
+		return err
+	}
+	g := l.group
 	buf := l.buf[:0]
 	for _, p := range group {
 		for _, members := range p.lines {
 			if l.next == l.first+segmentLines {
-				if err := l.flush(buf); err != nil {
+				if err := l.writeLines(buf, true, nil); err != nil {
 					return err
 				}
 				buf = buf[:0]
 				if err := l.rotate(); err != nil {
 					return err
 				}
+				l.group = g // it goes on
 			}
 			buf = appendLine(buf, l.next, g, members)
 			l.next++
 		}
 	}
-	err := l.flush(buf)
+	err := l.writeLines(buf, durable, group)
 	if cap(buf) > keepBuffer {
 		buf = nil
 	}
@@ -234,12 +260,35 @@ func (l *log) commit(group []*pending) error {
 	return err
 }
 
-func (l *log) flush(b []byte) error {
-	if len(b) == 0 {
+// writeOpenings makes the openings of a group durable: a commitment that nothing opens would be a loss.
+func (l *log) writeOpenings(group []*pending) error {
+	var all []byte
+	for _, p := range group {
+		all = append(all, p.openings...)
+	}
+	if len(all) == 0 {
 		return nil
 	}
-	if _, err := l.file.Write(b); err != nil {
-		return err
+	return l.openings.write(all, l.first)
+}
+
+// writeLines writes lines and, if it is to, makes all that was written durable. Those of a group who don't wait for the disk are answered
+// before it flushes.
+func (l *log) writeLines(b []byte, durable bool, group []*pending) error {
+	if len(b) > 0 {
+		if _, err := l.file.Write(b); err != nil {
+			return err
+		}
+	}
+	for _, p := range group {
+		if durable && p.buffered {
+			p.done <- nil
+			p.done = nil
+		}
+	}
+	if !durable {
+		l.hash(b)
+		return nil
 	}
 	// The tree grows while the disk flushes. Should the flush fail, the tree has leaves that are not durable, but then the log has
 	// failed and no checkpoint is made of it.
@@ -248,17 +297,26 @@ func (l *log) flush(b []byte) error {
 		l.hash(b)
 		close(hashed)
 	}()
-	var err error
-	if l.c.Durability == Durable {
-		err = l.file.Sync()
-	}
+	err := l.flush()
 	<-hashed
 	return err
 }
 
-// rotate ends the full segment and begins the next.
+// flush makes all lines that were written durable; the next line begins a group.
+func (l *log) flush() error {
+	if l.group == l.next {
+		return nil
+	}
+	if err := l.file.Sync(); err != nil {
+		return err
+	}
+	l.group = l.next
+	return nil
+}
+
+// rotate ends the full segment, which is durable, and begins the next.
 func (l *log) rotate() error {
-	if err := errors.Join(l.file.Sync(), l.file.Close()); err != nil {
+	if err := l.file.Close(); err != nil {
 		return err
 	}
 	f, err := l.c.create(l.dir, l.next)
@@ -286,7 +344,7 @@ func (c *Config) create(dir string, n uint64) (file, error) {
 func (l *log) finish() error {
 	err := l.failure()
 	if err == nil {
-		if err = l.file.Sync(); err == nil {
+		if err = l.flush(); err == nil {
 			l.last()
 		}
 	}
@@ -295,7 +353,7 @@ func (l *log) finish() error {
 	if err == nil {
 		err = l.failure()
 	}
-	return errors.Join(err, l.file.Close())
+	return errors.Join(err, l.openings.close(), l.file.Close())
 }
 
 // ready returns nil if a decision could be written now.

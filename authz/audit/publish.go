@@ -42,10 +42,8 @@ func (l *log) offer(now bool) error {
 	if len(l.snapshots) > 0 && fresh < maxUnpublished {
 		return nil // the publisher is busy; the next offer has it all
 	}
-	if l.c.Durability == Buffered {
-		if err := l.file.Sync(); err != nil {
-			return err
-		}
+	if err := l.flush(); err != nil { // of records that did not wait for the disk
+		return err
 	}
 	l.last()
 	return nil

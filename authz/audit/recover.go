@@ -22,7 +22,7 @@ import (
 // openLog locks a log, brings it back to its last whole line and starts its committer. If something had to be cut, or a
 // decision's last lines are missing, a recovered record says so before openLog returns.
 func openLog(c *Config, name string) (*log, error) {
-	l := &log{name: name, dir: filepath.Join(c.Dir, name), c: c}
+	l := &log{name: name, dir: filepath.Join(c.Dir, name), c: c, openings: store{c: c, log: name}}
 	if err := l.prepare(); err != nil {
 		return nil, fmt.Errorf("audit: log %s can't be opened: %w", name, err)
 	}
@@ -35,7 +35,7 @@ func openLog(c *Config, name string) (*log, error) {
 		return l, nil
 	}
 	c.Logger.Warn("audit log recovered", "log", name, "line", l.next, "bytes_cut", found.cut, "unfinished", found.unfinished)
-	p, err := newPending(found.record(c))
+	p, err := newPending(found.record(c), nil)
 	if err == nil {
 		err = l.enqueue(p)
 	}

@@ -2,6 +2,7 @@ package audit
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/sallyport-dev/sallyport/authz"
 )
@@ -43,6 +44,13 @@ func check(r authz.Record) error {
 // nameless reports whether r denies a request of nobody known: the only kind of record that strangers can make at will.
 func nameless(r authz.Record) bool {
 	return r.Type == typeDecision && !r.Allow && r.Subject == nil
+}
+
+// buffered reports whether policy lets the answer to a copy of a record go before it is on the disk: for each access in it.
+func buffered(r authz.Record) bool {
+	return len(r.Accesses) > 0 && !slices.ContainsFunc(r.Accesses, func(a authz.RecordAccess) bool {
+		return !slices.ContainsFunc(a.Obligations, func(o authz.Obligation) bool { return o.ID == authz.AuditBuffered })
+	})
 }
 
 // routed is the copy of a record that goes to one log.
