@@ -88,6 +88,13 @@ type (
 		Nation   string
 		Services map[string]map[string][]string
 		Binding  map[string][]string
+		Audit    struct {
+			Mask []struct {
+				Fields []string
+				Levels map[string][]string
+			}
+			Buffered map[string][]string
+		}
 	}
 	label struct {
 		Scheme, Level    string

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
@@ -172,4 +173,28 @@ func (s schemas) description(url, otherwise string) string {
 		return c.Description
 	}
 	return otherwise
+}
+
+// inputLacks returns the first step of a JSON pointer that leads to nothing the policy input can have, and what there is instead; "" if
+// it leads somewhere.
+func (s schemas) inputLacks(pointer string) (name string, known []string) {
+	at, err := s.compiler.Compile(schemaBase + "input.json")
+	must(err)
+	for name := range strings.SplitSeq(pointer[1:], "/") {
+		for at.Ref != nil {
+			at = at.Ref
+		}
+		next := at.Properties[name]
+		if more, ok := at.AdditionalProperties.(*jsonschema.Schema); next == nil && ok {
+			next = more // of an object whose names are data, such as tag sets
+		}
+		if _, err := strconv.ParseUint(name, 10, 31); next == nil && err == nil {
+			next = at.Items2020
+		}
+		if next == nil {
+			return name, slices.Sorted(maps.Keys(at.Properties))
+		}
+		at = next
+	}
+	return "", nil
 }

@@ -22,14 +22,29 @@ func (f *facts) checkTenant(t tenantFacts) {
 			}
 		}
 	}
-	f.checkBinding(t)
+	// Of a misspelt level, nobody's token would have to be bound, and nothing would be masked.
+	f.checkLevelsAt(d, t.tenant.Binding, "binding")
+	f.checkAudit(t, d)
 }
 
-// checkBinding refuses a level that no scheme has: of a misspelt one, nobody's token would have to be bound.
-func (f *facts) checkBinding(t tenantFacts) {
-	for scheme, levels := range t.tenant.Binding {
+// checkAudit wants fields that the policy input has: one that it lacks would mask everything.
+func (f *facts) checkAudit(t tenantFacts, d document) {
+	for i, rule := range t.tenant.Audit.Mask {
+		f.checkLevelsAt(d, rule.Levels, "audit", "mask", index(i), "levels")
+		for j, field := range rule.Fields {
+			if name, known := f.schemas.inputLacks(field); name != "" {
+				f.add(d.file, d.line("audit", "mask", index(i), "fields", index(j)), "audit.mask.%d.fields.%d: %q: the policy input has no %q there%s",
+					i, j, field, name, oneOf(name, known))
+			}
+		}
+	}
+	f.checkLevelsAt(d, t.tenant.Audit.Buffered, "audit", "buffered")
+}
+
+func (f *facts) checkLevelsAt(d document, all map[string][]string, path ...string) {
+	for scheme, levels := range all {
 		for _, level := range levels {
-			f.checkLevel(t.part.docs["tenant"], scheme, level, "binding", scheme)
+			f.checkLevel(d, scheme, level, append(slices.Clone(path), scheme)...)
 		}
 	}
 }

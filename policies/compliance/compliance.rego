@@ -9,6 +9,7 @@
 #   whose prerequisites (data.reasons) are all proven: the root causes.
 package compliance
 
+import data.compliance.audit
 import data.compliance.clearance
 import data.compliance.enclave
 import data.compliance.export
@@ -38,8 +39,13 @@ decision := {
 	"allow": count(unproven) == 0,
 	"unproven": unproven,
 	"reasons": root_causes(unproven, data.reasons),
-	"obligations": set(),
+	"obligations": obligations,
 }
+
+# METADATA
+# title: What must be done with the access
+# description: The topics' obligations together. A gateway that does not know one of an allowed access denies it.
+obligations := audit.obligations
 
 # METADATA
 # title: Required checks
