@@ -21,6 +21,7 @@ type decision struct {
 	generation *generation
 	now        time.Time
 	clock      string
+	floor      *authz.ClockFloor
 
 	subject    *authz.Subject
 	resolution authz.Resolution
@@ -30,7 +31,7 @@ type decision struct {
 func (s *Server) begin(req authz.Request) *decision {
 	now, state := s.clock.now()
 	return &decision{
-		id: randomHex(), req: req, now: now, clock: state,
+		id: randomHex(), req: req, now: now, clock: state, floor: s.clock.known(),
 		gateway: authz.Gateway{ID: s.c.ID, Enclaves: s.c.Enclaves}, generation: s.generation.Load(),
 	}
 }
@@ -77,6 +78,7 @@ func (d *decision) finish(err error) authz.Record {
 	}
 	if d.generation != nil {
 		r.Bundle = d.generation.bundle.Ref()
+		r.Facts = d.facts()
 	}
 	if d.subject != nil {
 		r.Subject = &authz.RecordSubject{
@@ -107,6 +109,43 @@ func (d *decision) finish(err error) authz.Record {
 	return r
 }
 
+// facts are what the decision rests on beside the bundle and the token.
+func (d *decision) facts() *authz.Facts {
+	ages := d.generation.bundle.Freshness(d.now)
+	f := &authz.Facts{BundleAge: ages.BundleAge, RevocationSerial: ages.RevocationSerial, RevocationAge: ages.RevocationAge, ClockFloor: d.floor}
+	if d.subject == nil {
+		return f
+	}
+	if age, known := d.generation.identity.KeysAge(d.subject.Evidence.Issuer); known {
+		seconds := int64(age / time.Second)
+		f.KeysAge = &seconds
+	}
+	return f
+}
+
+// hides reports whether all of a record must be masked since nothing says what: the tenant hides something, and policy has not spoken.
+func (d *decision) hides(i int, tenant *string) bool {
+	if tenant == nil || d.generation == nil || !d.generation.masks[*tenant] {
+		return false
+	}
+	return i >= len(d.outcomes) || slices.ContainsFunc(d.outcomes[i].Decision.Unproven, func(r authz.Reason) bool { return strings.HasPrefix(string(r), "system.") })
+}
+
+// oblige adds obligations to those of the whole request: each once, with the fields of all.
+func oblige(all, more []authz.Obligation) []authz.Obligation {
+	for _, o := range more {
+		at := slices.IndexFunc(all, func(have authz.Obligation) bool { return have.ID == o.ID })
+		if at < 0 {
+			all = append(all, o)
+			continue
+		}
+		fields := slices.Concat(all[at].Fields, o.Fields)
+		slices.Sort(fields)
+		all[at].Fields = slices.Compact(fields)
+	}
+	return all
+}
+
 // accesses adds the accesses, their outcomes and the marking that follows from their labels.
 func (d *decision) accesses(r *authz.Record) {
 	var levels []string
@@ -122,8 +161,11 @@ func (d *decision) accesses(r *authz.Record) {
 			ra.Obligations = o.Decision.Obligations
 			r.Reasons = append(r.Reasons, o.Decision.Reasons...)
 			r.Unproven = append(r.Unproven, o.Decision.Unproven...)
-			r.Obligations = append(r.Obligations, o.Decision.Obligations...)
 		}
+		if d.hides(i, p.Tenant) {
+			ra.Obligations = append(slices.Clone(ra.Obligations), authz.Obligation{ID: authz.AuditMask})
+		}
+		r.Obligations = oblige(r.Obligations, ra.Obligations)
 		r.Accesses = append(r.Accesses, ra)
 		for _, l := range p.Labels {
 			levels = append(levels, l.Scheme+" "+l.Level)

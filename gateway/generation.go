@@ -21,6 +21,7 @@ type generation struct {
 	catalogue *resource.Catalogue
 	engine    *policy.Engine
 	controls  map[string][]string // reason id → controls that it is evidence for
+	masks     map[string]bool     // tenants whose records hide something
 }
 
 // ErrBundle says that a bundle is no law that this gateway can use. Other errors of Activate are about its config or its log.
@@ -48,6 +49,7 @@ func (s *Server) Activate(ctx context.Context, b *policy.Bundle) error {
 	}
 	s.c.Metrics.Activate(b.Ref(), b.Expires(), b.Tenants(), b.Controls(), metrics.Activated)
 	s.c.Keys.Use(g.identity)
+	s.clock.raise(b.RevocationsIssued(), floorRevocations)
 	s.generation.Store(g)
 	if old != nil {
 		s.retire(old.engine)
@@ -103,7 +105,7 @@ func (s *Server) build(ctx context.Context, b *policy.Bundle) (*generation, erro
 		engine.Close()
 		return nil, fmt.Errorf("%w: %w", ErrBundle, err)
 	}
-	return &generation{bundle: b, identity: verifier, catalogue: catalogue, engine: engine, controls: b.Controls()}, nil
+	return &generation{bundle: b, identity: verifier, catalogue: catalogue, engine: engine, controls: b.Controls(), masks: b.Masks()}, nil
 }
 
 // takesNothingBack refuses a bundle whose list of revocations is older than that in force: what was revoked would count again. A list

@@ -49,7 +49,8 @@ type Config struct {
 	Engine          string // policy.Wasm or policy.Topdown; default Wasm
 	MaxAccesses     int
 	DecisionTimeout time.Duration
-	Insecure        []string // settings that weaken the gateway, to be shown
+	Insecure        []string  // settings that weaken the gateway, to be shown
+	Last            time.Time // of the last record in the gateway's log: a time that has passed; zero is unknown
 }
 
 // Log is authz.Log, and what the gateway must know of it: which tenants it keeps records for, and whether it can.
@@ -73,7 +74,9 @@ type Server struct {
 
 // New returns a Server that denies everything until a bundle is activated.
 func New(c Config) *Server {
-	return &Server{c: c, clock: newClock(), retired: map[*policy.Engine]*time.Timer{}, grants: probe{err: errors.New("not tried yet")}}
+	s := &Server{c: c, clock: newClock(), retired: map[*policy.Engine]*time.Timer{}, grants: probe{err: errors.New("not tried yet")}}
+	s.clock.raise(c.Last, floorLog)
+	return s
 }
 
 // Check decides one request and answers it: the steps, then Commit, then the answer that Commit allows.

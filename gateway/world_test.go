@@ -163,7 +163,7 @@ func edited(t *testing.T, edits ...edit) *policy.Bundle {
 // Bundles that differ from the world in one thing.
 var (
 	obliges = edit{"root/compliance/compliance.rego",
-		`root_causes(unproven, data.reasons),` + "\n\t" + `"obligations": set(),`,
+		`root_causes(unproven, data.reasons),` + "\n\t" + `"obligations": obligations,`,
 		`root_causes(unproven, data.reasons),` + "\n\t" + `"obligations": {{"id": "view-only"}},`}
 	slow = edit{"tenants/us-defense/overlay/slow.rego", "", `package overlay["us-defense"]
 
@@ -179,6 +179,7 @@ object contains "slow" if {
 }
 `}
 	notContracted = edit{"tenants/us-defense/tenant/data.yaml", "s3:\n    USA: [UNCLASSIFIED, CONFIDENTIAL, SECRET]", "s3:\n    USA: [UNCLASSIFIED]"}
+	hides         = edit{"tenants/us-defense/tenant/data.yaml", "title: A department", "audit: {mask: [{fields: [/subject/id]}]}\ntitle: A department"}
 	noEnclave     = edit{"root/enclaves/data.yaml", "edge-7:", "edge-8:"}
 )
 

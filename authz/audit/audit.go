@@ -280,6 +280,15 @@ func (l *Logs) Ready() error {
 	return errors.Join(errs...)
 }
 
+// Last returns the latest time that a decision or event of the gateway had when the logs were opened, by a clock that was trusted; zero if
+// nothing tells. No later start can be before it.
+func (l *Logs) Last() time.Time {
+	if g, err := l.log(GatewayLog); err == nil {
+		return g.latest
+	}
+	return time.Time{}
+}
+
 // Stat is the state of one open log since it was opened.
 type Stat struct {
 	Records   uint64        // records that are durable, each once however many lines it has

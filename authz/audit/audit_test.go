@@ -426,3 +426,24 @@ func TestAClockThatGoesBackChangesNoOrder(t *testing.T) {
 		t.Errorf("report: %+v", report)
 	}
 }
+
+func TestTheLatestTrustedTimeIsKnownToTheNextStart(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	l := openLogs(t, audit.Config{Key: signingKey, Dir: dir}, "us-defense")
+	if !l.Last().IsZero() {
+		t.Errorf("a new log knows %s", l.Last())
+	}
+	for i, clock := range []string{"trusted", "floor", "trusted", "unknown", "trusted"} {
+		r := nobody(fmt.Sprint(i), "192.0.2.1")
+		r.Clock, r.Time = clock, authz.At(noon.Add([]time.Duration{0, time.Hour, time.Minute, 9 * time.Hour, -time.Hour}[i]))
+		mustAppend(t, l, r)
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	l = openLogs(t, audit.Config{Key: signingKey, Dir: dir})
+	if want := noon.Add(time.Hour); !l.Last().Equal(want) {
+		t.Errorf("it knows %s, want %s", l.Last(), want)
+	}
+}

@@ -50,7 +50,8 @@ func newPending(r authz.Record, opened openings) (*pending, error) {
 type log struct {
 	name, dir string
 	c         *Config
-	lock      *os.File // the folder; holds the flock
+	lock      *os.File  // the folder; holds the flock
+	latest    time.Time // latest time in the last segment when the log was opened, of records whose clock was trusted
 
 	mu      sync.Mutex // guards what follows
 	wake    *sync.Cond // something is queued, or the log is closed

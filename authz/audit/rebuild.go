@@ -174,6 +174,7 @@ func (l *log) recoverFrom(firsts []uint64, signed tlog.Checkpoint, fromTiles boo
 	if end.next < signed.Size {
 		return found{}, l.damage(path, 0, end.next, fmt.Sprintf("the log has %d whole lines, and its checkpoint was signed for %d", end.next, signed.Size))
 	}
+	l.latest = end.time
 	l.next, l.group, l.tree, l.offered, l.stat.Lines, l.stat.Signed = end.next, end.next, r.tree, signed.Size, end.next, signed.Size
 	return l.reopen(path, end)
 }

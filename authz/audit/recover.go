@@ -142,11 +142,28 @@ func (l *log) damage(path string, line int, index uint64, cause string) error {
 
 // position is how far a log is good.
 type position struct {
-	next  uint64 // index of the line that comes next
-	group uint64 // first line of the last group
-	last  []byte // members of the last good line, nil if there is none
-	size  int64  // good bytes of the segment
-	total int64  // all bytes of the segment
+	next  uint64    // index of the line that comes next
+	group uint64    // first line of the last group
+	last  []byte    // members of the last good line, nil if there is none
+	size  int64     // good bytes of the segment
+	total int64     // all bytes of the segment
+	time  time.Time // latest of the segment's lines by a trusted clock
+}
+
+// clocked returns when a record was written, zero if its clock was not trusted. It reads the beginning of the line only, where the writer
+// puts both.
+func clocked(members []byte) time.Time {
+	head := members[:min(len(members), 512)]
+	_, rest, _ := bytes.Cut(head, []byte(`,"timestamp":"`))
+	at, rest, ok := bytes.Cut(rest, []byte(`","clock":"`))
+	if !ok || !bytes.HasPrefix(rest, []byte(`trusted"`)) && !bytes.HasPrefix(rest, []byte(`floor"`)) {
+		return time.Time{}
+	}
+	t, err := time.Parse(time.RFC3339Nano, string(at))
+	if err != nil {
+		return time.Time{}
+	}
+	return t
 }
 
 // takes says why a line can't stand at p, nil if it can: the next index, in the same group or the first of a new one.
@@ -234,6 +251,11 @@ func (l *log) scan(path string, p position, add func(line []byte) error) (positi
 			return p, err
 		}
 		p.next, p.group, p.last = good.n+1, good.g, append(p.last[:0], good.members...)
+		if l.name == GatewayLog {
+			if at := clocked(good.members); at.After(p.time) {
+				p.time = at
+			}
+		}
 		p.size += c.size
 	}
 }

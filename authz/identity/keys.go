@@ -186,6 +186,15 @@ func (k *Keys) States() map[string]KeyState {
 	return states
 }
 
+// KeysAge returns how long ago the keys were fetched that verify the tokens of an iss; false if it is no issuer.
+func (v *Verifier) KeysAge(iss string) (time.Duration, bool) {
+	i, known := v.issuers[iss]
+	if !known {
+		return 0, false
+	}
+	return i.keys.age(), true
+}
+
 // Remembered returns how many requests came with a token that was remembered and how many with one that was not.
 func (k *Keys) Remembered() (hits, misses uint64) { return k.stats.hits.Load(), k.stats.misses.Load() }
 

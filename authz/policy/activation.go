@@ -26,6 +26,26 @@ func (b *Bundle) Controls() map[string][]string {
 	return out
 }
 
+// Masks returns the tenants whose records hide something.
+func (b *Bundle) Masks() map[string]bool {
+	var tenants map[string]struct {
+		Tenant struct {
+			Audit struct{ Mask []json.RawMessage }
+		}
+	}
+	masks := map[string]bool{}
+	if json.Unmarshal(b.Document("tenants"), &tenants) != nil {
+		return masks
+	}
+	for id, t := range tenants {
+		masks[id] = len(t.Tenant.Audit.Mask) > 0
+	}
+	return masks
+}
+
+// RevocationsIssued returns when the list of revocations in force was issued, zero if it does not say so.
+func (b *Bundle) RevocationsIssued() time.Time { return b.revoked.Issued.Time }
+
 // revocations are what the bundle says of the age of its revocations; what it does not say is unknown.
 type revocations struct {
 	Serial *int64

@@ -118,6 +118,7 @@ func serve(ctx context.Context, c config.Config, stderr io.Writer) (err error) {
 	server := gateway.New(gateway.Config{
 		ID: c.ID, Enclaves: c.Enclaves, Keys: keys, Denials: denials, Storage: storage, Services: services, TLS: secured, Log: logs, Metrics: m, Logger: logger,
 		Engine: c.Policy.Engine, MaxAccesses: c.Limits.Accesses, DecisionTimeout: c.Limits.DecisionTimeout, Insecure: c.Insecure(),
+		Last: logs.Last(),
 	})
 	defer server.Close()
 	if err := server.Event(ctx, "start", map[string]string{"version": info.Version, "revision": info.Revision}); err != nil {
