@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"encoding/csv"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -106,13 +107,16 @@ func ids(all []authz.Reason) string {
 }
 
 // ExportTiles writes the log in dir as static files of C2SP's tlog-tiles into to, which must not exist: checkpoint, tiles, entry
-// bundles and the public key. progress is called with the number of lines that are done.
-func ExportTiles(dir, to string, progress func(done, all uint64)) error {
+// bundles, origin and public key. progress is called with the number of lines that are done.
+func ExportTiles(dir, to string, progress func(log string, done, all uint64)) error {
 	a, err := OpenArchive(dir)
 	if err != nil {
 		return err
 	}
 	if err := os.Mkdir(to, 0o700); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Join(to, filepath.FromSlash(bundleDir)), 0o700); err != nil { // which an empty log has too
 		return err
 	}
 	size := a.signed.Size
@@ -129,7 +133,7 @@ func ExportTiles(dir, to string, progress func(done, all uint64)) error {
 		if err := put(to, tlog.BundlePath(n, int(width)), bundle); err != nil {
 			return err
 		}
-		progress(n*tlog.TileWidth+width, size)
+		progress(a.id.Log, n*tlog.TileWidth+width, size)
 	}
 	for level, nodes := 0, size; nodes > 0; level, nodes = level+1, nodes/tlog.TileWidth {
 		for n := uint64(0); n*tlog.TileWidth < nodes; n++ {
@@ -143,7 +147,11 @@ func ExportTiles(dir, to string, progress func(done, all uint64)) error {
 			}
 		}
 	}
-	if err := put(to, keyFile, []byte(a.id.key+"\n")); err != nil {
+	origin, err := a.id.marshal()
+	if err == nil {
+		err = errors.Join(put(to, originFile, origin), put(to, keyFile, []byte(a.id.key+"\n")))
+	}
+	if err != nil {
 		return err
 	}
 	return put(to, checkpointFile, a.note) // last: what it says is there

@@ -107,7 +107,7 @@ func readSmall(path string, limit int64) ([]byte, error) {
 	return b, err
 }
 
-// readIdentity reads origin and public key of the log in dir.
+// readIdentity reads origin and public key of the log in dir; any log if name is "".
 func readIdentity(dir, name string) (identity, error) {
 	damage := func(file string, err error) error {
 		if errors.Is(err, os.ErrNotExist) {
@@ -127,7 +127,7 @@ func readIdentity(dir, name string) (identity, error) {
 	if err != nil {
 		return identity{}, damage(originFile, err)
 	}
-	if base, _, _ := strings.Cut(name, "."); o.Log != base {
+	if base, _, _ := strings.Cut(name, "."); o.Log != base && name != "" {
 		return identity{}, damage(originFile, fmt.Errorf("it is of log %q", o.Log))
 	}
 	b, err = readSmall(filepath.Join(dir, keyFile), maxOrigin)

@@ -90,7 +90,7 @@ func TestExportedTilesAreThoseOfTheTree(t *testing.T) {
 	t.Parallel()
 	dir, to := t.TempDir(), filepath.Join(t.TempDir(), "out")
 	fill(t, dir, 600)
-	if err := audit.ExportTiles(filepath.Join(dir, "us-defense"), to, func(done, all uint64) {}); err != nil {
+	if err := audit.ExportTiles(filepath.Join(dir, "us-defense"), to, func(string, uint64, uint64) {}); err != nil {
 		t.Fatal(err)
 	}
 	var tree tlog.Tree
@@ -118,7 +118,7 @@ func TestExportedTilesAreThoseOfTheTree(t *testing.T) {
 			t.Errorf("%s has %d bytes", path, len(b))
 		}
 	}
-	if err := audit.ExportTiles(filepath.Join(dir, "us-defense"), to, func(done, all uint64) {}); !os.IsExist(err) {
+	if err := audit.ExportTiles(filepath.Join(dir, "us-defense"), to, func(string, uint64, uint64) {}); !os.IsExist(err) {
 		t.Errorf("a second export: %v", err)
 	}
 }

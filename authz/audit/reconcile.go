@@ -70,12 +70,12 @@ type decided struct {
 
 // Reconcile compares the logs in dir with Envoy's access log (JSON lines with time, request_id, decision_id and status, as
 // deploy/envoy writes it) and the store's (any lines that hold the decision id as a field, from Referer). A nil store is not compared.
-func Reconcile(dir string, envoy, store io.Reader) (Reconciliation, error) {
+func (rd Reader) Reconcile(dir string, envoy, store io.Reader) (Reconciliation, error) {
 	c := comparison{decisions: map[key]*decided{}}
 	c.r = Reconciliation{Served: []string{}, Missing: []string{}, Repeated: []string{}, NeverSeen: []string{}, StoreOnly: []string{}, DenyServed: []string{}}
 	seen := map[[17]byte]bool{}
 	logs := map[string]byte{}
-	err := Read(dir, func(log string, _ []byte, r authz.Record) error {
+	err := rd.Read(dir, func(log string, _ []byte, r authz.Record) error {
 		if _, ok := logs[log]; !ok {
 			logs[log] = byte(len(logs))
 		}

@@ -18,13 +18,15 @@ type seal struct {
 	id        identity
 	signed    tlog.Checkpoint
 	tree      tlog.Tree
-	tiles     map[string]bool // paths of tiles that no line has led to yet
+	tiles     map[string]bool // paths of tiles, and of an export's bundles, that no line has led to yet
+	exported  bool            // the lines are in bundles
 	suspect   *Damage         // the first tile that differs from the lines; which of both is wrong the checkpoint says
 }
 
 // openSeal reads the files of a log beside its segments. A file that is not of a log is damage: nothing covers its bytes.
 func openSeal(dir, name string) (*seal, error) {
-	s := &seal{dir: dir, name: name, tiles: map[string]bool{}}
+	exported := isExport(dir)
+	s := &seal{dir: dir, name: name, tiles: map[string]bool{}, exported: exported}
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return nil, err
@@ -32,19 +34,24 @@ func openSeal(dir, name string) (*seal, error) {
 	for _, e := range entries {
 		n := e.Name()
 		switch {
-		case n == originFile, n == keyFile, n == checkpointFile, n == "tile" && e.IsDir(), strings.HasPrefix(n, "seg-"), strings.HasSuffix(n, tempSuffix):
+		case n == originFile, n == keyFile, n == checkpointFile, n == "tile" && e.IsDir():
+		case !exported && (strings.HasPrefix(n, "seg-") || strings.HasSuffix(n, tempSuffix)):
 		default:
 			return nil, s.damage(filepath.Join(dir, n), 0, "it is no file of a log")
 		}
 	}
+	whose := name
+	if exported {
+		whose = "" // its folder may have any name
+	}
 	// The checkpoint first: tiles and lines that are read after it are newer.
-	if s.id, err = readIdentity(dir, name); err != nil {
+	if s.id, err = readIdentity(dir, whose); err != nil {
 		return nil, err
 	}
 	if s.signed, _, err = s.id.readCheckpoint(dir, name); err != nil {
 		return nil, err
 	}
-	if err := s.id.follows(dir); err != nil {
+	if err := s.id.follows(dir); err != nil && !exported {
 		return nil, err
 	}
 	return s, s.list()
@@ -57,7 +64,7 @@ func (s *seal) list() error {
 			return err
 		}
 		rel, err := filepath.Rel(s.dir, path)
-		if err == nil {
+		if err == nil && !s.exported { // the lines lead to all that an export has, so what they don't lead to is found
 			_, err = tlog.ParsePath(filepath.ToSlash(rel))
 		}
 		if err != nil {
@@ -137,6 +144,9 @@ func (s *seal) root() error {
 	if s.suspect != nil {
 		first, cause = s.suspect.Index, "the line is not the one that the checkpoint was signed for"
 	}
+	if s.exported {
+		return s.damage(filepath.Join(s.dir, filepath.FromSlash(bundleDir)), first, cause)
+	}
 	return &Damage{Log: s.name, File: segmentPath(s.dir, first/segmentLines*segmentLines), Line: int(first%segmentLines) + 1, Index: first, Cause: cause}
 }
 
@@ -145,6 +155,11 @@ func (s *seal) end() error {
 	if s.tree.Size() < s.signed.Size {
 		return s.damage(filepath.Join(s.dir, checkpointFile), s.tree.Size(),
 			fmt.Sprintf("the log ends here, and its checkpoint was signed for %d lines", s.signed.Size))
+	}
+	if s.exported {
+		if err := s.partials(); err != nil {
+			return err
+		}
 	}
 	if s.suspect != nil {
 		return s.suspect

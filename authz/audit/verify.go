@@ -37,27 +37,33 @@ type LogReport struct {
 	Damage    *Damage    `json:"damage,omitempty"`
 }
 
-// Verify reads every line of dir, which is one log or a folder of logs, and changes nothing. A gateway may be running: bytes
-// that it has not finished are no damage. Without one a torn end is damage too, since nobody can tell what tore it: starting the
-// gateway cuts and records it.
-//
-// Checkpoints must be signed by one of keys. Without keys, each log's own public key is trusted, which shows damage but no forger who
-// also changed the key.
+// Reader reads logs. The zero Reader is ready to use.
+type Reader struct {
+	// Keys are those that may have signed. Without keys, each log's own public key is trusted, which shows damage but no forger who
+	// also changed the key.
+	Keys []ed25519.PublicKey
+	// Progress, if it is set, is called now and then: how many lines of a log are done, of how many its checkpoint covers.
+	Progress func(log string, done, all uint64)
+}
+
+// Verify reads every line of dir, which is one log, an export of one, or a folder of these, and changes nothing. A gateway may be
+// running: bytes that it has not finished are no damage. Without one a torn end is damage too, since nobody can tell what tore it:
+// starting the gateway cuts and records it.
 //
 // The error is nil only if all of dir is whole. It holds a *Damage for each log that is not; Verify goes on with the next log,
 // so the report is complete in any case.
-func Verify(dir string, keys ...ed25519.PublicKey) (Report, error) {
+func (rd Reader) Verify(dir string) (Report, error) {
 	var report Report
 	err := eachLog(dir, func(dir, name string) error {
 		r := LogReport{Log: name}
-		w := walker{dir: dir, name: name, keys: keys, quick: true, visit: func(e entry) error {
+		w := walker{dir: dir, name: name, reader: rd, quick: true, visit: func(e entry) error {
 			r.add(e)
 			return nil
 		}}
 		tail, err := w.walk()
 		r.InFlight = tail
 		if w.seal != nil {
-			r.Origin, r.Signed, r.Pinned = w.seal.id.name, w.seal.signed.Size, len(keys) > 0
+			r.Origin, r.Signed, r.Pinned = w.seal.id.name, w.seal.signed.Size, len(rd.Keys) > 0
 		}
 		errors.As(err, &r.Damage)
 		report.Logs = append(report.Logs, r)
@@ -66,12 +72,12 @@ func Verify(dir string, keys ...ed25519.PublicKey) (Report, error) {
 	return report, err
 }
 
-// Read calls f with each line of dir, which is one log or a folder of logs, in the order of each log. It checks what Verify
-// checks and ends a log at its first damage, after f had the lines before it; then it goes on with the next log, and its error
+// Read calls f with each line of dir, which is one log, an export of one, or a folder of these, in the order of each log. It checks what
+// Verify checks and ends a log at its first damage, after f had the lines before it; then it goes on with the next log, and its error
 // holds a *Damage. An error of f ends it. line is only valid during the call.
-func Read(dir string, f func(log string, line []byte, r authz.Record) error) error {
+func (rd Reader) Read(dir string, f func(log string, line []byte, r authz.Record) error) error {
 	return eachLog(dir, func(dir, name string) error {
-		w := walker{dir: dir, name: name, visit: func(e entry) error {
+		w := walker{dir: dir, name: name, reader: rd, visit: func(e entry) error {
 			if err := f(name, e.text, e.record); err != nil {
 				return stopped{err}
 			}
@@ -81,6 +87,18 @@ func Read(dir string, f func(log string, line []byte, r authz.Record) error) err
 		return err
 	})
 }
+
+// Verify is Reader.Verify with these keys.
+func Verify(dir string, keys ...ed25519.PublicKey) (Report, error) {
+	return Reader{Keys: keys}.Verify(dir)
+}
+
+// Read is Reader.Read of the zero Reader.
+func Read(dir string, f func(log string, line []byte, r authz.Record) error) error {
+	return Reader{}.Read(dir, f)
+}
+
+const progressEvery = 10_000 // lines
 
 // stopped is an error of a caller's function, which ends everything, not only one log.
 type stopped struct{ error }
@@ -165,7 +183,7 @@ type entry struct {
 // walker reads one log.
 type walker struct {
 	dir, name string
-	keys      []ed25519.PublicKey // that may sign; none: the folder's own
+	reader    Reader
 	visit     func(entry) error
 	quick     bool // visit only counts
 	seal      *seal
@@ -187,6 +205,12 @@ func (w *walker) walk() (int64, error) {
 	if err := w.pinned(); err != nil {
 		return 0, err
 	}
+	if w.seal.exported {
+		if err := w.bundles(); err != nil {
+			return 0, err
+		}
+		return 0, w.seal.end()
+	}
 	firsts, err := segments(w.dir)
 	if err != nil {
 		return 0, err
@@ -203,12 +227,12 @@ func (w *walker) walk() (int64, error) {
 
 // pinned refuses a log whose key is none of those that the caller gave.
 func (w *walker) pinned() error {
-	for _, k := range w.keys {
+	for _, k := range w.reader.Keys {
 		if bytes.Equal(k, w.seal.id.PublicKey) {
 			return nil
 		}
 	}
-	if len(w.keys) == 0 {
+	if len(w.reader.Keys) == 0 {
 		return nil
 	}
 	return w.damage(filepath.Join(w.dir, keyFile), 0, "the log is signed by another key than the one that was given")
@@ -304,6 +328,9 @@ func (w *walker) line(path string, number int, text []byte) error {
 		return err
 	}
 	w.next, w.group = f.n+1, f.g
+	if w.reader.Progress != nil && w.next%progressEvery == 0 {
+		w.reader.Progress(w.name, w.next, w.seal.signed.Size)
+	}
 	w.inOpen = r.Part != nil && r.Part[0] < r.Part[1]
 	w.open = r
 	return w.visit(entry{text: text, record: r})

@@ -85,6 +85,17 @@ func (t *Tree) Take() []Tile {
 	return full
 }
 
+// Partial returns the tile of each level that is not full yet, where it is not empty: with fewer than TileWidth hashes.
+func (t *Tree) Partial() []Tile {
+	var all []Tile
+	for level, hashes := range t.edge {
+		if len(hashes) > 0 {
+			all = append(all, Tile{Level: level, N: t.size >> (tileHeight * (level + 1)), Hashes: hashes})
+		}
+	}
+	return all
+}
+
 // Root returns the tree's hash; that of the empty tree is the hash of nothing.
 func (t *Tree) Root() Hash {
 	if t.size == 0 {

@@ -17,21 +17,33 @@ import (
 func newAudit() *cobra.Command {
 	return group("audit", "Read, verify and prove decision logs, also while the gateway runs; DIR is one log or a folder of logs",
 		newAuditVerify(), newAuditCat(), newAuditShow(), newAuditProve(), newAuditVerifyProof(), newAuditExport(), newAuditStats(),
-		newAuditReconcile(), newAuditIncarnation())
+		newAuditReconcile(), newAuditOpen(), newAuditIncarnation())
 }
 
 func newAuditVerify() *cobra.Command {
 	var keyFiles []string
 	c := &cobra.Command{
-		Use: "verify DIR", Short: "Show that no record is missing, damaged or out of order, and that the gateway signed them", Args: one("DIR"),
+		Use: "verify DIR…", Short: "Show that no record is missing, damaged or out of order, and that the gateway signed them",
+		Long: "Each DIR is a log, a log exported as tiles, or a folder of these. It needs nothing but them and, to trust who signed, --key.",
+		Args: func(c *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return one("DIR")(c, args)
+			}
+			return nil
+		},
 		RunE: func(c *cobra.Command, args []string) error {
 			keys, err := publicKeys(keyFiles)
 			if err != nil {
 				return err
 			}
-			report, err := audit.Verify(args[0], keys...)
-			if err != nil && len(report.Logs) == 0 {
-				return unreadable(err)
+			var report audit.Report
+			reader := audit.Reader{Keys: keys, Progress: progress(c.ErrOrStderr())}
+			for _, dir := range args {
+				r, e := reader.Verify(dir)
+				if e != nil && len(r.Logs) == 0 {
+					return unreadable(e)
+				}
+				report.Logs, err = append(report.Logs, r.Logs...), errors.Join(err, e)
 			}
 			if wantsJSON(c) {
 				report.Logs = append([]audit.LogReport{}, report.Logs...)

@@ -9,7 +9,6 @@ import (
 	"os"
 	"slices"
 	"text/tabwriter"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -44,7 +43,7 @@ func newAuditExport() *cobra.Command {
 			if err != nil {
 				return fail(exitUsage, err)
 			}
-			err = audit.Read(args[0], func(log string, line []byte, r authz.Record) error {
+			err = working(c).Read(args[0], func(log string, line []byte, r authz.Record) error {
 				if !f.Match(r) {
 					return nil
 				}
@@ -66,17 +65,6 @@ func exportTiles(c *cobra.Command, dir, to string, f audit.Filter) error {
 	return unreadable(audit.ExportTiles(dir, to, progress(c.ErrOrStderr())))
 }
 
-// progress says at most once a second how far a long work is.
-func progress(w io.Writer) func(done, all uint64) {
-	last := time.Now()
-	return func(done, all uint64) {
-		if time.Since(last) > time.Second {
-			last = time.Now()
-			fmt.Fprintf(w, "%d of %d lines\n", done, all)
-		}
-	}
-}
-
 func newAuditStats() *cobra.Command {
 	var filter filterFlags
 	c := &cobra.Command{
@@ -87,7 +75,7 @@ func newAuditStats() *cobra.Command {
 				return err
 			}
 			counts := audit.NewCounts()
-			err = audit.Read(args[0], func(log string, _ []byte, r authz.Record) error {
+			err = working(c).Read(args[0], func(log string, _ []byte, r authz.Record) error {
 				if f.Match(r) {
 					counts.Add(log, r)
 				}
@@ -150,7 +138,7 @@ func newAuditReconcile() *cobra.Command {
 				defer f.Close()
 				store = f
 			}
-			r, err := audit.Reconcile(args[0], envoy, store)
+			r, err := working(c).Reconcile(args[0], envoy, store)
 			if err != nil {
 				return unreadable(err)
 			}
