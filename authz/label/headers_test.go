@@ -182,6 +182,22 @@ func TestAProtectiveMarkingIsReadAndPrintedBack(t *testing.T) {
 	}
 }
 
+func TestTheShippedAustralianSchemeReadsItsHeader(t *testing.T) {
+	_, s := shipped(t)
+	for value, want := range map[string]label.ProtectiveMarking{
+		"VER=2025.1, NS=gov.au, SEC=OFFICIAL:Sensitive, CAVEAT=RI:AUSTEO, ORIGIN=a@b.gov.au": {
+			Label: of("AUS", "OFFICIAL: Sensitive", nation("AUSTEO")), Origin: "a@b.gov.au"},
+		"VER=2018.4, NS=gov.au, SEC=TOP-SECRET, CAVEAT=RI:REL AUS/GBR, CAVEAT=SH:CABINET": {
+			Label: of("AUS", "TOP SECRET", release("AUS", "GBR"), handling("CABINET"))},
+		"VER=2025.1, NS=gov.au, SEC=SECRET, CAVEAT=RI:REL/AUS/GBR": {Label: of("AUS", "SECRET", release("AUS", "GBR"))},
+	} {
+		got, err := s.ParseProtectiveMarking(value, created)
+		if diff := cmp.Diff(want, got); err != nil || diff != "" {
+			t.Errorf("%s is read %v (-want +got):\n%s", value, err, diff)
+		}
+	}
+}
+
 func TestProtectiveMarkingsThatAreRefused(t *testing.T) {
 	_, s := standard(t)
 	for _, row := range []struct{ name, value, want string }{

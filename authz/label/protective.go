@@ -113,7 +113,7 @@ func (sc *scheme) protectiveValue(key string, sets []string, text string, l *aut
 			continue
 		}
 		for _, w := range set.words {
-			if normal(sc.protectiveWord(w)) == normal(text) {
+			if normal(sc.protectiveWord(w)) == normal(text) || slices.Contains(w.texts, normal(text)) {
 				if err := set.add(l, w.id); err != nil {
 					return fmt.Errorf("%s %w", key, err)
 				}
@@ -131,7 +131,7 @@ func (sc *scheme) caveat(text string, l *authz.Label) error {
 		return fmt.Errorf("CAVEAT %s: want type:value", quote(kind))
 	}
 	if r := d.Release; r != nil && kind == r.Caveat {
-		if countries, ok := strings.CutPrefix(text, r.Before); ok {
+		if countries, ok := cutAny(text, r.Before, r.Also); ok {
 			if l.Release != nil {
 				return fmt.Errorf("CAVEAT %s: is there twice", quote(kind+":"+r.Before))
 			}
@@ -147,6 +147,15 @@ func (sc *scheme) caveat(text string, l *authz.Label) error {
 		return fmt.Errorf("CAVEAT %s: %s has no caveats of this type", quote(kind), sc.id)
 	}
 	return sc.protectiveValue("CAVEAT "+kind, sets, text, l)
+}
+
+func cutAny(s, prefix string, also []string) (rest string, found bool) {
+	for _, p := range append([]string{prefix}, also...) {
+		if rest, ok := strings.CutPrefix(s, p); ok {
+			return rest, true
+		}
+	}
+	return "", false
 }
 
 // PrintProtectiveMarking writes a header value. It refuses what the header has no place for.

@@ -153,9 +153,10 @@ type ProtectiveMarkings struct {
 	Caveats   map[string][]string `json:"caveats" yaml:"caveats"`
 	Access    []string            `json:"access" yaml:"access"`
 	Release   *struct {
-		Caveat  string `json:"caveat" yaml:"caveat"`
-		Before  string `json:"before" yaml:"before"`
-		Between string `json:"between" yaml:"between"`
+		Caveat  string   `json:"caveat" yaml:"caveat"`
+		Before  string   `json:"before" yaml:"before"`
+		Also    []string `json:"also" yaml:"also"` // read as Before
+		Between string   `json:"between" yaml:"between"`
 	} `json:"release" yaml:"release"`
 }
 

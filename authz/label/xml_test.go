@@ -72,6 +72,19 @@ func TestALabelInXMLIsReadAndPrintedBack(t *testing.T) {
 	}
 }
 
+// The public policy of ADatP-4774's appendix 2 is among the shipped schemes.
+func TestTheShippedNATOSchemeReadsALabelOfItsPolicy(t *testing.T) {
+	_, s := shipped(t)
+	text := strings.NewReplacer(`TagName="Releasable To"`, `TagName="Releasable To" URI="urn:oid:1.3.26.1.4.2"`,
+		`<slab:Category Type="INFORMATIVE"`, `<slab:Category Type="PERMISSIVE" TagName="Context" URI="urn:oid:1.3.26.1.4.4"><slab:GenericValue>NATO</slab:GenericValue></slab:Category><slab:Category Type="INFORMATIVE"`).Replace(labelXML)
+	d, err := s.ParseXML([]byte(text))
+	want := of("NATO", "NATO SECRET", category("additional_sensitivity", "ATOMAL", "BOHEMIA"), category("administrative", "STAFF"),
+		category("context", "NATO"), release("BEL", "SWE"))
+	if diff := cmp.Diff(want, d.Label); err != nil || diff != "" {
+		t.Errorf("read %v (-want +got):\n%s", err, diff)
+	}
+}
+
 func TestLabelsInXMLThatDifferOnlyInForm(t *testing.T) {
 	_, s := standard(t)
 	for name, change := range map[string][2]string{
