@@ -36,8 +36,9 @@ FUZZTIME ?= 10m
 fuzz: ## every fuzz target for FUZZTIME (10m)
 	$(GO) run ./conformance/fuzz -time $(FUZZTIME)
 
-soak: ## the policy and the naive evaluator on millions of points
+soak: ## millions of points: the policy against the naive evaluator, and the two engines against each other
 	$(GO) test -v -count=1 -timeout 60m -run OnEveryPoint ./conformance/oracle -soak
+	$(GO) test -v -count=1 -timeout 120m -run 'OddInputs|AwkwardRules' ./authz/policy -soak
 
 clean: ## what the commands above made, downloads included
 	rm -rf bin .tools .demo

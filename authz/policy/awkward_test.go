@@ -3,7 +3,6 @@ package policy_test
 import (
 	"encoding/json"
 	"math/rand/v2"
-	"os"
 	"slices"
 	"testing"
 
@@ -159,7 +158,7 @@ func TestAwkwardRulesMeanTheSameInBothEngines(t *testing.T) {
 	t.Parallel()
 	p := pair(t, awkward...)
 	n := 300
-	if s := os.Getenv("SALLYPORT_SOAK"); s != "" {
+	if *soak {
 		n = 10_000
 	}
 	ask(t, p, awkward, 7, n)

@@ -2,8 +2,8 @@ package policy_test
 
 import (
 	"encoding/json"
+	"flag"
 	"math/rand/v2"
-	"os"
 	"slices"
 	"testing"
 	"time"
@@ -31,6 +31,8 @@ func both(t testing.TB, dir string) (b *policy.Bundle, wasm, topdown *policy.Eng
 	}
 	return b, open(policy.Wasm), open(policy.Topdown)
 }
+
+var soak = flag.Bool("soak", false, "ask both engines a million odd inputs, and 10,000 of each awkward rule")
 
 func judge(t testing.TB, e *policy.Engine, input []byte) authz.Decision {
 	t.Helper()
@@ -128,7 +130,7 @@ func TestBothEnginesDecideOddInputsAlike(t *testing.T) {
 	t.Parallel()
 	b, wasm, topdown := both(t, shipped(t))
 	n := 1000
-	if os.Getenv("SALLYPORT_SOAK") != "" {
+	if *soak {
 		n = 1_000_000
 	}
 	t.Logf("%d of %d are errors of the policy", askShipped(t, wasm, topdown, policy.Grid(b), 1, n), n)
