@@ -90,9 +90,20 @@ func (p *Pair) topdown(i int, input []byte, indexed bool) ast.Value {
 	return results[0].Expressions[0].Value.(ast.Value)
 }
 
+// drop closes the instance, which wazero would keep for as long as its runtime.
+func (p *Pair) drop() {
+	if err := p.instance.close(); err != nil {
+		panic(err)
+	}
+	p.instance = nil
+}
+
 // Wasm evaluates rule i with Wasm, in an instance that has evaluated nothing yet if fresh is set.
 func (p *Pair) Wasm(i int, input []byte, fresh bool) ast.Value {
-	if p.instance == nil || fresh {
+	if p.instance != nil && fresh {
+		p.drop()
+	}
+	if p.instance == nil {
 		var err error
 		if p.instance, err = p.program.instantiate(); err != nil {
 			panic(err)
@@ -100,7 +111,7 @@ func (p *Pair) Wasm(i int, input []byte, fresh bool) ast.Value {
 	}
 	text, err := p.instance.evaluate(i, slices.Clone(input), topdown.NewCancel(), asValue)
 	if err != nil {
-		p.instance = nil
+		p.drop()
 		return failed
 	}
 	t, err := ast.ParseTerm(string(text))

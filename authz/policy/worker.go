@@ -151,7 +151,14 @@ func (e *Engine) evaluateWasm(in *instance, input []byte, stop topdown.Cancel) (
 			return authz.Decision{}, nil, err
 		}
 	}
+	panicked := true
+	defer func() {
+		if panicked {
+			in.close() // nothing else does, and wazero keeps what is not closed
+		}
+	}()
 	results, err := in.evaluate(0, input, stop, asJSON)
+	panicked = false
 	if err != nil {
 		return authz.Decision{}, nil, errors.Join(err, in.close())
 	}
