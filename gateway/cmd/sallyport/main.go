@@ -81,14 +81,14 @@ func newRoot() *cobra.Command {
 	}
 	root.PersistentFlags().String("output", "text", "text or json")
 	root.PersistentPreRunE = func(c *cobra.Command, _ []string) error {
-		if o, _ := c.Flags().GetString("output"); o != "text" && o != "json" {
+		if o, _ := c.Flags().GetString("output"); o != "text" && o != "json" && (o != "sarif" || c.Name() != "doctor") {
 			return fmt.Errorf("--output %q: want text or json", o)
 		}
 		return nil
 	}
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return fmt.Errorf("%w; see %s --help", err, c.CommandPath()) })
 	root.CompletionOptions.DisableDefaultCmd = true
-	root.AddCommand(newServe(), newDemo(), newConfig(), newPolicy(), newAudit(), newHealthcheck(), newVersion())
+	root.AddCommand(newServe(), newDemo(), newConfig(), newPolicy(), newAudit(), newDoctor(), newHealthcheck(), newVersion())
 	return root
 }
 
