@@ -220,6 +220,9 @@ func (l *loader) data() map[string]any {
 // Document returns data.<name> as canonical JSON (members sorted, no spaces), "null" if there is none.
 func (b *Bundle) Document(name string) json.RawMessage { return encoded(b.data[name]) }
 
+// Data returns all of what Rego sees as data, as canonical JSON.
+func (b *Bundle) Data() json.RawMessage { return encoded(b.data) }
+
 func encoded(v any) json.RawMessage {
 	var out bytes.Buffer
 	e := json.NewEncoder(&out)
