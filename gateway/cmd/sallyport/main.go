@@ -24,6 +24,7 @@ const (
 	exitInternal = 1
 	exitUsage    = 2
 	exitPolicy   = 3
+	exitTests    = 4
 	exitLog      = 6
 )
 

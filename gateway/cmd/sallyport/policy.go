@@ -7,10 +7,12 @@ import (
 	"os"
 	"strings"
 	"text/tabwriter"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/sallyport-dev/sallyport/authz/policy"
+	"github.com/sallyport-dev/sallyport/authz/policy/guardrail"
 )
 
 // maxInput bounds the input of one decision; real ones are a few KiB.
@@ -25,21 +27,62 @@ func newPolicyCheck() *cobra.Command {
 	return &cobra.Command{
 		Use: "check DIR", Short: "Say what is wrong with a policy before it is used", Args: one("DIR"),
 		RunE: func(c *cobra.Command, args []string) error {
+			begun := time.Now()
 			err := policy.Check(args[0])
+			var guardrails guardrail.Report
+			if err == nil {
+				guardrails, err = checkGuardrails(c, args[0])
+			}
+			if err != nil && policy.ExitCode(err) != 3 && !errors.Is(err, guardrail.ErrBroken) {
+				return fail(policy.ExitCode(err), err)
+			}
 			if wantsJSON(c) {
 				var problems *policy.Errors
 				list := []policy.Problem{}
 				if errors.As(err, &problems) {
 					list = problems.Problems
 				}
-				if e := printJSON(c, map[string]any{"ok": err == nil, "problems": list}); e != nil {
+				invariants := append([]guardrail.Result{}, guardrails.Invariants...)
+				if e := printJSON(c, map[string]any{"ok": err == nil, "problems": list, "guardrails": invariants}); e != nil {
 					return e
 				}
-			} else if err == nil {
-				fmt.Fprintln(c.OutOrStdout(), "ok")
+			} else if guardrails.Decisions > 0 {
+				printGuardrails(c.OutOrStdout(), guardrails, time.Since(begun))
+			}
+			if errors.Is(err, guardrail.ErrBroken) {
+				return fail(exitTests, err)
 			}
 			return fail(policy.ExitCode(err), err)
 		},
+	}
+}
+
+func checkGuardrails(c *cobra.Command, dir string) (guardrail.Report, error) {
+	b, err := policy.Load(dir)
+	if err != nil {
+		return guardrail.Report{}, err
+	}
+	return guardrail.Check(c.Context(), b)
+}
+
+// printGuardrails prints the invariants that are broken, each with its counterexample, or that there are none.
+func printGuardrails(w io.Writer, r guardrail.Report, took time.Duration) {
+	broken := 0
+	for _, v := range r.Invariants {
+		if v.Counterexample == nil {
+			continue
+		}
+		broken++
+		fmt.Fprintf(w, "%s  %s\n      %s (the first of %d)\n\n%s\n", v.ID, v.Says, v.Counterexample.What, v.Broken, v.Counterexample.Test)
+	}
+	if broken == 0 {
+		fmt.Fprintln(w, "ok")
+	} else {
+		fmt.Fprintln(w, "Put a counterexample into a file *_test.rego beside the policies: it fails until the hole is closed.")
+	}
+	fmt.Fprintf(w, "%d of %d guardrails hold, on %d decisions in %.1f s\n", len(r.Invariants)-broken, len(r.Invariants), r.Decisions, took.Seconds())
+	if r.LeftOut > 0 {
+		fmt.Fprintf(w, "%d rows were left out: there are many\n", r.LeftOut)
 	}
 }
 
