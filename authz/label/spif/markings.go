@@ -80,6 +80,9 @@ func (i *importer) markings(root *strictxml.Element) {
 		p := i.phrases(c, l.ID)
 		phrase := or(p.page, l.ID)
 		l.Marking = strings.TrimSpace(or(p.policy, name) + " " + phrase)
+		if len(l.Marking) > maxName {
+			i.fail(c, "its marking %s: want at most %d bytes", strictxml.Quote(l.Marking), maxName)
+		}
 		l.Also = i.free(c, l.ID, taken, l.Marking, append([]string{phrase, l.ID}, p.also...))
 		if l.Marking == l.ID {
 			l.Marking = ""

@@ -141,8 +141,9 @@ func (i *importer) head(root *strictxml.Element) {
 		i.fail(root, "schemaVersion %s: want 2.1", strictxml.Quote(v))
 	}
 	i.dated = generalizedTime(attr(root, "creationDate"))
-	i.scheme.Title = attr(id, "name")
+	i.scheme.Title = i.name(id, attr(id, "name"))
 	i.scheme.Policy = &label.Policy{Name: attr(id, "name"), URI: i.oid(id, attr(id, "id"))}
+	i.scheme.TagSets = map[string]label.TagSet{}
 	i.scheme.Source = fmt.Sprintf("Open XML SPIF of %s (%s), version %s, created %s by %s", attr(id, "name"), attr(id, "id"),
 		or(attr(root, "version"), "1"), attr(root, "creationDate"), attr(root, "originatorDN"))
 	i.scheme.Release = &label.List{}
@@ -171,6 +172,9 @@ func (i *importer) levels(e *strictxml.Element) {
 		h, err := strconv.Atoi(attr(c, "hierarchy"))
 		other, taken := hierarchies[h]
 		lacv := attr(c, "lacv")
+		if _, err := strconv.Atoi(lacv); err != nil {
+			i.fail(c, "lacv %s: want a whole number", strictxml.Quote(lacv))
+		}
 		switch {
 		case err != nil || h < 0 || h > 1000:
 			i.fail(c, "hierarchy %s: want a number from 0 to 1000", strictxml.Quote(attr(c, "hierarchy")))
@@ -235,9 +239,6 @@ func (i *importer) tagSet(e *strictxml.Element) {
 				set.Values = append(set.Values, v)
 			}
 		}
-		if i.scheme.TagSets == nil {
-			i.scheme.TagSets = map[string]label.TagSet{}
-		}
 		i.scheme.TagSets[key] = set
 		i.sets[name] = append(i.sets[name], im)
 		i.selection(t, name)
@@ -292,6 +293,13 @@ func (i *importer) value(c *strictxml.Element, im *imported) (label.Value, bool)
 	}
 	for _, eq := range all(c, "equivalentSecCategoryTag") {
 		i.equivalence(eq, name)
+	}
+	if v.LabelsFrom != "" && v.LabelsTo != "" && v.LabelsFrom >= v.LabelsTo {
+		i.note(c, name, "ends, %s, when or before it begins, %s; left out, so labels with it are unknown", v.LabelsTo, v.LabelsFrom)
+		return label.Value{}, false
+	}
+	if v.LACV == "" || len(v.LACV) > maxName {
+		i.fail(c, "lacv %s: want 1 to %d bytes", strictxml.Quote(v.LACV), maxName)
 	}
 	if other := im.lacv[v.LACV]; other != "" {
 		i.fail(c, "%s and %s have the lacv %s", other, name, strictxml.Quote(v.LACV))
@@ -376,22 +384,18 @@ func schemeID(name string) string {
 	return strings.TrimRight(id[:min(len(id), 31)], "-")
 }
 
-// generalizedTime returns a GeneralizedTime (X.680) as RFC 3339, "" if it does not say an instant. Files in circulation write more
-// digits of a second than there can be; what follows the minutes is not needed and is left.
+// generalizedTime returns a GeneralizedTime (X.680) to the minute as RFC 3339, "" if it is none. Files in circulation write more digits
+// of a second than there can be, dates in the form of XML, and no offset, which is read as UTC.
 func generalizedTime(s string) string {
-	if !strings.HasSuffix(s, "Z") || len(s) < len("2006010215Z") {
-		return ""
+	for _, layout := range []string{"200601021504", "2006010215", "20060102", "2006-01-02T15:04", "2006-01-02"} {
+		if len(s) < len(layout) {
+			continue
+		}
+		if t, err := time.Parse(layout, s[:len(layout)]); err == nil {
+			return t.Format(time.RFC3339)
+		}
 	}
-	digits := strings.TrimSuffix(s, "Z")
-	layout := "200601021504"
-	if len(digits) < len(layout) {
-		layout = "2006010215"
-	}
-	t, err := time.Parse(layout, digits[:min(len(digits), len(layout))])
-	if err != nil {
-		return ""
-	}
-	return t.Format(time.RFC3339)
+	return ""
 }
 
 func truth(s string) bool { return s == "true" || s == "1" }

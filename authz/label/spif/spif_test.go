@@ -3,6 +3,7 @@ package spif_test
 import (
 	"encoding/json"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -163,6 +164,10 @@ func TestSPIFsThatAreRefused(t *testing.T) {
 		{"an attribute twice", `hierarchy="10"`, `hierarchy="10" hierarchy="11"`, `attribute "hierarchy" of securityClassification is there twice`},
 		{"no hierarchy", `hierarchy="10"`, "", "attribute hierarchy is missing"},
 		{"a hierarchy that is no number", `hierarchy="10"`, `hierarchy="ten"`, `hierarchy "ten"`},
+		{"a level whose lacv is no number", `lacv="1" hierarchy="10"`, `lacv="one" hierarchy="10"`, `lacv "one"`},
+		{"a value without a lacv", `name="TEA" lacv="2"`, `name="TEA" lacv=""`, `lacv ""`},
+		{"a policy without a name", `<spif:securityPolicyId name="HARBOUR"`, `<spif:securityPolicyId name=""`, `name ""`},
+		{"a marking that is too long", `<spif:securityPolicyId name="HARBOUR"`, `<spif:securityPolicyId name="` + strings.Repeat("H", 255) + `"`, "want at most 256 bytes"},
 		{"two levels of one hierarchy", `hierarchy="10"`, `hierarchy="20"`, "have the hierarchy 20"},
 		{"two levels of one name", `name="SHUT"`, `name="OPEN"`, "OPEN is there twice"},
 		{"two levels of one lacv", `lacv="4" hierarchy="15"`, `lacv="1" hierarchy="15"`, "OPEN and SHUT have the lacv"},
@@ -199,6 +204,34 @@ func TestSPIFsThatAreRefused(t *testing.T) {
 				t.Errorf("imported %+v, error %v; want one that says %q", r.Scheme, err, row.want)
 			}
 		})
+	}
+}
+
+func TestWhenASPIFWasWritten(t *testing.T) {
+	for written, want := range map[string]string{
+		"20240301120000Z": "2024-03-01T12:00:00Z", "201511061430200Z": "2015-11-06T14:30:00Z", "2024030112": "2024-03-01T12:00:00Z",
+		"2024-03-01T12:00:00Z": "2024-03-01T12:00:00Z", "20240301": "2024-03-01T00:00:00Z",
+	} {
+		r, err := spif.Import([]byte(strings.Replace(harbour(t), "20240301120000Z", written, 1)), "NLD")
+		if err != nil || r.Scheme.Levels[3].LabelsTo != want {
+			t.Errorf("%s: %+v (%v), want %s", written, r.Scheme.Levels, err, want)
+		}
+	}
+}
+
+// A value that would never be valid is left out, and the rules about it with it.
+func TestAValueThatEndsBeforeItBeginsIsLeftOut(t *testing.T) {
+	r, err := spif.Import([]byte(strings.Replace(harbour(t), `name="GOLD" lacv="1"`, `name="GOLD" lacv="1" notAfter="2019-01-01T00:00:00Z"`, 1)), "NLD")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, rule := range append(r.Scheme.Rules.Excluded, r.Scheme.Rules.Required...) {
+		if slices.Contains(rule.Values["cargo"], "GOLD") || rule.With != nil {
+			t.Errorf("a rule about GOLD stayed: %+v", rule)
+		}
+	}
+	if n := len(r.Scheme.TagSets["cargo"].Values); n != 1 {
+		t.Errorf("cargo has %d values", n)
 	}
 }
 
