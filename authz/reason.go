@@ -50,6 +50,9 @@ type Obligation struct {
 // DisplayOnly is the obligation of what may be shown and not given: the caller is told so, and nothing on the way may keep it.
 const DisplayOnly = "display_only"
 
+// BreakGlass is the obligation of an access in an emergency: it is recorded with its purpose, and counted as an outcome of its own.
+const BreakGlass = "break_glass"
+
 // Obligations that the log meets: which parts of a record stand there only as commitments, and that it need not wait for the disk.
 const (
 	AuditMask     = "audit.mask"

@@ -50,6 +50,7 @@ type Summary struct {
 	Method    string `json:"method"`
 	Host      string `json:"host"`
 	Path      string `json:"path"`
+	Purpose   string `json:"purpose,omitempty"` // as the client says, see Subject.Purpose
 }
 
 // RecordSubject is the subject and the evidence of its token. Issuer is the id of the issuer's entry, Evidence.Issuer its iss.

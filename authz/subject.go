@@ -12,6 +12,9 @@ type Subject struct {
 	Evidence Evidence `json:"-"`
 	// Location is the country of the signed location claim, "" if there is none; it becomes Context.Source.
 	Location string `json:"-"`
+	// Purpose is what the client says that the request is for; it becomes Context.Purpose. Nothing proves it but what policy makes
+	// of it: an operator who says break_glass:CODE answers for that.
+	Purpose *string `json:"-"`
 	// Approvals are those of any tenant that name this subject as operator; they become Context.Approvals.
 	Approvals []Approval `json:"-"`
 }

@@ -59,8 +59,9 @@ func (d *decision) denied() error {
 	return nil
 }
 
-// met are the obligations that this gateway can meet. The log meets those of audit; the answer to the client carries display_only.
-var met = map[string]bool{authz.AuditMask: true, authz.AuditBuffered: true, authz.DisplayOnly: true}
+// met are the obligations that this gateway can meet. The log meets those of audit; the answer to the client carries display_only;
+// break_glass is met by the record and the count of it.
+var met = map[string]bool{authz.AuditMask: true, authz.AuditBuffered: true, authz.DisplayOnly: true, authz.BreakGlass: true}
 
 // finish writes the record. It allows if and only if err is nil, which judge returns only after a sealed grant.
 func (d *decision) finish(err error) authz.Record {
@@ -81,6 +82,9 @@ func (d *decision) finish(err error) authz.Record {
 		r.Facts = d.facts()
 	}
 	if d.subject != nil {
+		if p := d.subject.Purpose; p != nil {
+			r.Request.Purpose = *p
+		}
 		r.Subject = &authz.RecordSubject{
 			Type: d.subject.Type, ID: d.subject.ID, Tenant: d.subject.Properties.Tenant, Evidence: d.subject.Evidence,
 		}

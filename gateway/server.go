@@ -200,6 +200,7 @@ func (s *Server) context(d *decision) authz.Context {
 		Source:    authz.Source{Basis: "unknown"},
 		Freshness: d.generation.bundle.Freshness(d.now),
 		Approvals: d.subject.Approvals,
+		Purpose:   d.subject.Purpose,
 	}
 	c.Freshness.Clock = d.clock
 	if a := d.req.Peer.Address; a != "" {

@@ -15,7 +15,10 @@ func (m *Metrics) Decision(r authz.Record) {
 	p := m.policy.Load()
 	at := deciding(r)
 	outcome := "deny"
-	if r.Allow {
+	switch {
+	case r.Allow && slices.ContainsFunc(r.Obligations, func(o authz.Obligation) bool { return o.ID == authz.BreakGlass }):
+		outcome = "break_glass"
+	case r.Allow:
 		outcome = "allow"
 	}
 	protocol := none

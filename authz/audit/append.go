@@ -31,7 +31,8 @@ func appendRecord(b []byte, r *authz.Record) ([]byte, error) {
 		b = appendText(append(b, `,"operation":`...), q.Operation)
 		b = appendText(append(b, `,"method":`...), q.Method)
 		b = appendText(append(b, `,"host":`...), q.Host)
-		b = append(appendText(append(b, `,"path":`...), q.Path), '}')
+		b = appendText(append(b, `,"path":`...), q.Path)
+		b = append(appendOptional(b, `,"purpose":`, q.Purpose), '}')
 	}
 	var err error
 	if r.Subject != nil {

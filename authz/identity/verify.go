@@ -47,6 +47,9 @@ func (v *Verifier) Verify(ctx context.Context, req authz.Request) (authz.Subject
 	if refusal != nil {
 		return authz.Subject{}, refusal
 	}
+	if s.Purpose, refusal = purpose(req.Headers); refusal != nil {
+		return authz.Subject{}, refusal
+	}
 	carried, refusal := v.carriedApprovals(ctx, req.Headers, s.ID, now)
 	if refusal != nil {
 		return authz.Subject{}, refusal

@@ -98,6 +98,7 @@ type tenant struct {
 	Personnel struct {
 		Citizenships, Locations, Justifications []string
 		Approvers                               int
+		BreakGlass                              *breakGlass `json:"break_glass"`
 	}
 	Agreements struct {
 		Agreements   map[string]agreement
@@ -105,6 +106,12 @@ type tenant struct {
 		Consents     []consent
 	}
 	Issuers map[string]json.RawMessage
+}
+
+// breakGlass is the emergency that a tenant has foreseen.
+type breakGlass struct {
+	Codes, Operators, Actions []string
+	WindowSeconds             int64 `json:"window_seconds"`
 }
 
 // row holds those facts of a catalogue row that the input has no copy of.

@@ -91,6 +91,7 @@ func (b *Bundle) Decide(in authz.Input) authz.Decision {
 	slices.Sort(d.Unproven)
 	slices.Sort(d.Reasons)
 	d.Allow = len(d.Unproven) == 0
+	d.Obligations = j.obligations()
 	return d
 }
 

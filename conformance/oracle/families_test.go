@@ -33,6 +33,7 @@ func (w *world) families() []family {
 		{"place × residency × reach × destination", w.read, []axis{places, residencies.pick(0, 1, 3), reaches.pick(0, 1, 3), tos}},
 		{"export × status × destination × source × verb", w.read, []axis{exportRules, exports, tos, countries, verbs.pick(0, 2)}},
 		{"approval × approvers × verb × destination", w.operate, []axis{approvals, approvers, approvalLists, verbs.pick(0, 2, 4, 6), tos.pick(0, 2, 3, 4)}},
+		{"emergency × operator × verb × log-in × approval", w.operate, []axis{purposes, operators, verbs, loggedIn, approvalLists}},
 		{"cut × clearance × alternatives", w.read, []axis{cuts, clearances.pick(0, 1, 2, 19), otherLabels}},
 		{"chain × clearance × level", w.read, []axis{vias, clearances, levels.pick(0, 1, 2)}},
 	}

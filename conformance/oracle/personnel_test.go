@@ -38,4 +38,15 @@ var (
 			in.Context.Approvals = append(in.Context.Approvals, one)
 		}
 	}, 0, 1, 2, 3)
+	purposes = of(func(in *authz.Input, v string) {
+		if in.Context.Purpose = &v; v == "" {
+			in.Context.Purpose = nil
+		}
+	}, "", "break_glass:STORM", "break_glass:WAR", "break_glass:", "STORM", "break_glass:storm")
+	operators = of(func(in *authz.Input, v string) { in.Subject.ID = v }, "provider|olga", "provider|otto", "nor|olga")
+	loggedIn  = of(func(in *authz.Input, v int64) {
+		if in.Subject.Properties.Assurance.AgeSeconds = &v; v < 0 {
+			in.Subject.Properties.Assurance.AgeSeconds = nil
+		}
+	}, -1, 0, 600, 601)
 )

@@ -2,7 +2,8 @@
 # title: The provider's personnel
 # description: |
 #   An operator of the provider touches data only if the tenant accepts him and has approved this: row, verb, enclave and window. One
-#   approval proves all three checks, each of which narrows the same set.
+#   approval proves all three checks, each of which narrows the same set. In an emergency that the tenant has foreseen, breaking the
+#   glass stands in for the approval, and for nothing else: who may not read the label still may not.
 package compliance.personnel
 
 import data.compliance.access
@@ -50,6 +51,45 @@ satisfied contains "personnel.dual_control" if {
 	some approval in justified
 	approvers := {a | some a in approval.approvers} - {input.subject.id}
 	count(approvers) >= access.owner.personnel.approvers
+}
+
+# METADATA
+# title: An operator breaks the glass
+# custom: {id: personnel.unapproved, controls: [PS-7]}
+satisfied contains "personnel.unapproved" if breaks_glass
+
+# METADATA
+# title: An operator breaks the glass with a code that the tenant accepts
+# custom: {id: personnel.justification, controls: [PS-7]}
+satisfied contains "personnel.justification" if breaks_glass
+
+# METADATA
+# title: An operator breaks the glass, for which nobody else is asked
+# custom: {id: personnel.dual_control, controls: [PS-7, AC-3(2)]}
+satisfied contains "personnel.dual_control" if breaks_glass
+
+# METADATA
+# title: What must be done with an access of operators
+# description: Breaking the glass is no ordinary allow; it is counted and recorded as what it is.
+obligations contains {"id": "break_glass"} if breaks_glass
+
+# METADATA
+# title: An operator says that it is an emergency, and the tenant has foreseen that he may
+# description: |
+#   The tenant names the codes, the operators, the verbs, and for how long after a log-in it holds.
+default breaks_glass := false
+
+breaks_glass if {
+	operator
+	glass := access.owner.personnel.break_glass
+	some code in glass.codes
+	input.context.purpose == concat("", ["break_glass:", code])
+	input.subject.id in glass.operators
+	input.action.name in glass.actions
+	is_number(glass.window_seconds)
+	age := input.subject.properties.assurance.age_seconds
+	is_number(age)
+	age <= glass.window_seconds
 }
 
 # METADATA
