@@ -3,10 +3,12 @@ package gateway
 import (
 	"encoding/json"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	authv3 "github.com/envoyproxy/go-control-plane/envoy/service/auth/v3"
+	"github.com/google/go-cmp/cmp"
 	"github.com/lestrrat-go/jwx/v2/jwa"
 	"github.com/lestrrat-go/jwx/v2/jws"
 	"google.golang.org/grpc/codes"
@@ -67,5 +69,52 @@ func TestAnOperatorMayBringTheTenantsApprovalsAlong(t *testing.T) {
 	}
 	if got, _ := check(t, c, ask("PUT", plans, tok, approved(sam+", "+uma))); got.Status == codes.OK {
 		t.Errorf("what is not approved passes: %+v", got)
+	}
+}
+
+// TestBreakingTheGlassIsAnOutcomeOfItsOwn: allowed, though nobody approved, but not as an ordinary allow; and the client's word for it
+// stays here.
+func TestBreakingTheGlassIsAnOutcomeOfItsOwn(t *testing.T) {
+	t.Parallel()
+	g := start(t, world)
+	c := client(t, g.Server, nil)
+	emergency := header("x-sallyport-purpose", "break_glass:PRODUCTION_ALERT")
+	got, out := check(t, c, ask("GET", plans, token(t, "SECRET", otto), emergency))
+	if got != passes {
+		t.Errorf("in an emergency: %+v", got)
+	}
+	if removed := out.GetOkResponse().GetHeadersToRemove(); !slices.Contains(removed, "x-sallyport-purpose") {
+		t.Errorf("the purpose goes upstream: only %v are removed", removed)
+	}
+	login := func(ago time.Duration) func(map[string]any) {
+		return func(c map[string]any) { otto(c); c["auth_time"] = time.Now().Add(-ago).Unix() }
+	}
+	for name, c2 := range map[string]struct {
+		req  *authv3.CheckRequest
+		want string
+	}{
+		"without saying so":          {ask("GET", plans, token(t, "SECRET", otto)), "personnel.unapproved"},
+		"to write":                   {ask("PUT", plans, token(t, "SECRET", otto), emergency), "personnel.unapproved"},
+		"with another code":          {ask("GET", plans, token(t, "SECRET", otto), header("x-sallyport-purpose", "break_glass:CURIOSITY")), "personnel.unapproved"},
+		"long after the log-in":      {ask("GET", plans, token(t, "SECRET", login(time.Hour)), emergency), "personnel.unapproved"},
+		"without the clearance":      {ask("GET", plans, token(t, "CONFIDENTIAL", otto), emergency), "access.denied"},
+		"in a form of two readings":  {ask("GET", plans, token(t, "SECRET", otto), header("x-sallyport-purpose", "break_glass:A,B")), "request.ambiguous"},
+		"a member of another tenant": {ask("GET", "/fr-space-missions/a", token(t, "SECRET"), emergency), "access.denied"},
+	} {
+		if got, _ := check(t, c, c2.req); got.Status != codes.PermissionDenied || got.Says != c2.want {
+			t.Errorf("%s: %+v, want %s", name, got, c2.want)
+		}
+	}
+	var broken []string
+	for _, r := range g.decisions(t)["us-defense"] {
+		if r.Allow && len(r.Obligations) > 0 {
+			broken = append(broken, r.Subject.ID+" "+r.Request.Purpose+" "+r.Obligations[0].ID)
+		}
+	}
+	if d := cmp.Diff([]string{"provider|otto break_glass:PRODUCTION_ALERT break_glass"}, broken); d != "" {
+		t.Errorf("recorded as an emergency (-want +have):\n%s", d)
+	}
+	if want := `sallyport_decisions_total{action="read",outcome="break_glass",protocol="s3",tenant="us-defense"} 1` + "\n"; !strings.Contains(scraped(t, g.Server), want) {
+		t.Errorf("the metrics lack %s", want)
 	}
 }

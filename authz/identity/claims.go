@@ -46,10 +46,11 @@ type claimedActor struct {
 	Clearances []claimedClearance `json:"clearances,omitzero"`
 }
 
-// claimedClearance names either a level or a native word.
+// claimedClearance names a level, which opens those below it too; or the levels one by one; or a native word.
 type claimedClearance struct {
 	Scheme     string              `json:"scheme"`
 	Level      string              `json:"level,omitzero"`
+	Levels     []string            `json:"levels,omitzero"`
 	Native     string              `json:"native,omitzero"`
 	Categories map[string][]string `json:"categories"`
 	NotBefore  authz.Time          `json:"not_before,omitzero"`
@@ -174,7 +175,7 @@ func (r *reader) affiliation(v any) *authz.Affiliation {
 
 func (r *reader) clearance(v any, at string, schemes map[string]*scheme) claimedClearance {
 	o := r.object(v, at)
-	r.closed(o, at, "scheme", "level", "native", "categories", "not_before", "not_after")
+	r.closed(o, at, "scheme", "level", "levels", "native", "categories", "not_before", "not_after")
 	at += "."
 	c := claimedClearance{
 		Scheme:     r.text(o["scheme"], at+"scheme"),
@@ -183,17 +184,24 @@ func (r *reader) clearance(v any, at string, schemes map[string]*scheme) claimed
 		NotAfter:   r.time(o, "not_after", at),
 	}
 	level, hasLevel := o["level"]
+	_, hasLevels := o["levels"]
 	native, hasNative := o["native"]
 	switch {
-	case hasLevel && !hasNative:
+	case hasLevel && !hasLevels && !hasNative:
 		c.Level = r.text(level, at+"level")
-	case hasNative && !hasLevel:
+	case hasLevels && !hasLevel && !hasNative:
+		if c.Levels = list(r, o, "levels", at, r.text); len(c.Levels) == 0 {
+			r.fail(at+"levels", "at least one level")
+		}
+	case hasNative && !hasLevel && !hasLevels:
 		c.Native = r.text(native, at+"native")
 	default:
-		r.fail(at+"level", "either a level or a native clearance")
+		r.fail(at+"level", "either a level or levels or a native clearance")
 	}
-	if r.err == nil {
-		r.err = known(schemes, at, c.Scheme, c.Level, c.Categories)
+	for _, l := range append([]string{c.Level}, c.Levels...) {
+		if r.err == nil {
+			r.err = known(schemes, at, c.Scheme, l, c.Categories)
+		}
 	}
 	if r.err == nil && hasNative && schemes[c.Scheme].native[c.Native] == nil {
 		r.fail(at+"native", "a native clearance of its scheme")

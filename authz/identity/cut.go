@@ -100,9 +100,14 @@ func (c *cutter) actors(claimed []claimedActor, notBefore, notAfter authz.Time) 
 func (c *cutter) clearances(claimed []claimedClearance, notBefore, notAfter authz.Time) []authz.Clearance {
 	kept := []authz.Clearance{}
 	for _, w := range claimed {
-		opens := c.schemes[w.Scheme].native[w.Native]
-		if w.Native == "" {
+		var opens map[string][]string
+		switch {
+		case w.Native != "":
+			opens = c.schemes[w.Scheme].native[w.Native]
+		case w.Level != "":
 			opens = map[string][]string{w.Scheme: c.schemes[w.Scheme].upTo(w.Level)}
+		default:
+			opens = map[string][]string{w.Scheme: w.Levels}
 		}
 		for _, id := range slices.Sorted(maps.Keys(opens)) {
 			a := authz.Clearance{
@@ -130,8 +135,11 @@ func (c *cutter) clearances(claimed []claimedClearance, notBefore, notAfter auth
 // clearance cuts one to its scheme's grant, and reports whether a level is left of it.
 func (c *cutter) clearance(a authz.Clearance, level string) (authz.Clearance, bool) {
 	value := func(categories map[string][]string) map[string]any {
-		if a.Native != "" {
+		switch {
+		case a.Native != "":
 			return map[string]any{"scheme": a.Scheme, "native": a.Native, "categories": categories}
+		case level == "":
+			return map[string]any{"scheme": a.Scheme, "levels": a.Levels, "categories": categories}
 		}
 		return map[string]any{"scheme": a.Scheme, "level": level, "categories": categories}
 	}

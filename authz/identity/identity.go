@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/sallyport-dev/sallyport/authz"
+	"github.com/sallyport-dev/sallyport/authz/label"
 )
 
 // Config holds the documents of one generation that identity owns, and what outlives it.
@@ -40,6 +41,7 @@ type Config struct {
 type Verifier struct {
 	issuers   map[string]*issuer // by iss
 	schemes   map[string]*scheme
+	forms     *label.Schemes              // of clearances in XML
 	tracked   map[string]bool             // tenant → are its sessions tracked
 	approvals map[string][]authz.Approval // operator → every tenant's approvals of it
 	audiences []string
@@ -65,6 +67,9 @@ func New(c Config) (*Verifier, error) {
 	if v.schemes, err = parseSchemes(c.Schemes); err != nil {
 		return nil, err
 	}
+	if v.forms, err = label.New(orEmpty(c.Schemes)); err != nil {
+		return nil, err
+	}
 	if v.revoked, err = parseRevocations(c.Revoked); err != nil {
 		return nil, fmt.Errorf("revocations: %w", err)
 	}
@@ -83,6 +88,13 @@ func New(c Config) (*Verifier, error) {
 		}
 	}
 	return v, nil
+}
+
+func orEmpty(doc json.RawMessage) json.RawMessage {
+	if len(doc) == 0 {
+		return json.RawMessage("{}")
+	}
+	return doc
 }
 
 func (v *Verifier) readTenants(doc json.RawMessage) error {

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+
+	"github.com/sallyport-dev/sallyport/authz/label"
 )
 
 // mapping is how an issuer says what we ask: by other names, by texts instead of objects, or not at all. So a token of Keycloak, or
@@ -24,6 +26,9 @@ var (
 	// the adverse one.
 	fixedClaims = []string{"subject_type", "tenant", "affiliation"}
 )
+
+// xmlClearance is the claim that is a clearance in XML by itself (ADatP-4774.1 table 14), whoever uses it.
+const xmlClearance = "aciClr"
 
 // countryOnly is the name by which the country alone of an affiliation is mapped; kind and organization are fixed then.
 const countryOnly = "affiliation.country"
@@ -56,7 +61,7 @@ func (m mapping) check(schemes map[string]*scheme) error {
 }
 
 // apply returns the claims of a token by our names.
-func (m mapping) apply(o map[string]any, schemes map[string]*scheme) map[string]any {
+func (m mapping) apply(o map[string]any, schemes map[string]*scheme, forms *label.Schemes) (map[string]any, error) {
 	out := map[string]any{}
 	for _, name := range []string{"acr", "amr", "auth_time"} {
 		if v, ok := o[name]; ok {
@@ -64,7 +69,11 @@ func (m mapping) apply(o map[string]any, schemes map[string]*scheme) map[string]
 		}
 	}
 	if act, ok := o["act"]; ok {
-		out["iss"], out["act"] = o["iss"], m.actor(act, schemes, 0)
+		act, err := m.actor(act, schemes, forms, 0)
+		if err != nil {
+			return nil, err
+		}
+		out["iss"], out["act"] = o["iss"], act
 	}
 	for _, name := range mappedClaims {
 		theirs := m.Names[name]
@@ -78,11 +87,14 @@ func (m mapping) apply(o map[string]any, schemes map[string]*scheme) map[string]
 		if !ok {
 			continue
 		}
-		if _, text := v.(string); text && (name == "clearances" || slices.Contains(listClaims, name)) {
+		if _, text := v.(string); text && slices.Contains(listClaims, name) {
 			v = []any{v}
 		}
-		if l, ok := v.([]any); ok && name == "clearances" && m.Scheme != "" {
-			v = m.clearances(l, schemes[m.Scheme])
+		if name == "clearances" {
+			var err error
+			if v, err = m.clearances(v, schemes, forms); err != nil {
+				return nil, err
+			}
 		}
 		out[name] = v
 	}
@@ -92,33 +104,34 @@ func (m mapping) apply(o map[string]any, schemes map[string]*scheme) map[string]
 			out["affiliation"] = m.affiliation(v)
 		}
 	}
-	return out
+	return out, nil
 }
 
 // actor returns an act claim with its clearances by our name, and so on for whoever acted before.
-func (m mapping) actor(v any, schemes map[string]*scheme, depth int) any {
+func (m mapping) actor(v any, schemes map[string]*scheme, forms *label.Schemes, depth int) (any, error) {
 	o, ok := v.(map[string]any)
 	if !ok || depth > maxActors {
-		return v // for the reader to refuse
+		return v, nil // for the reader to refuse
+	}
+	theirs := m.Names["clearances"]
+	if theirs == "" {
+		theirs = "clearances"
 	}
 	out := maps.Clone(o)
-	if theirs := m.Names["clearances"]; theirs != "" {
-		delete(out, theirs)
-		delete(out, "clearances")
-		if v, ok := o[theirs]; ok {
-			out["clearances"] = v
+	delete(out, theirs)
+	delete(out, "clearances")
+	var err error
+	if v, ok := o[theirs]; ok {
+		if out["clearances"], err = m.clearances(v, schemes, forms); err != nil {
+			return nil, err
 		}
 	}
-	if _, text := out["clearances"].(string); text {
-		out["clearances"] = []any{out["clearances"]}
-	}
-	if l, ok := out["clearances"].([]any); ok && m.Scheme != "" {
-		out["clearances"] = m.clearances(l, schemes[m.Scheme])
-	}
 	if act, ok := o["act"]; ok {
-		out["act"] = m.actor(act, schemes, depth+1)
+		if out["act"], err = m.actor(act, schemes, forms, depth+1); err != nil {
+			return nil, err
+		}
 	}
-	return out
+	return out, nil
 }
 
 // affiliation is the one that is fixed, with a country.
@@ -132,20 +145,51 @@ func (m mapping) affiliation(country any) map[string]any {
 	return a
 }
 
-// clearances turns texts into objects: a level of the scheme or, where it has none of that name, a native word.
-func (m mapping) clearances(l []any, s *scheme) []any {
+// clearances turns texts into objects: XML by its own rules; else a level of the scheme or, where it has none of that name, a native
+// word. What is no text is left for the reader to judge.
+func (m mapping) clearances(v any, schemes map[string]*scheme, forms *label.Schemes) (any, error) {
+	if _, ok := v.(string); ok {
+		v = []any{v}
+	}
+	l, ok := v.([]any)
+	if !ok {
+		return v, nil
+	}
 	out := make([]any, len(l))
 	for n, v := range l {
 		text, ok := v.(string)
-		if !ok {
+		switch {
+		case m.Names["clearances"] == xmlClearance:
+			c, err := forms.ParseACIClr(text)
+			if err != nil { // whose text may hold words of the claim
+				return nil, fmt.Errorf("%s[%d]: want a clearance in XML of a policy of the bundle, in base64url", xmlClearance, n)
+			}
+			out[n] = map[string]any{"scheme": c.Scheme, "levels": anys(c.Levels), "categories": anyLists(c.Categories)}
+		case ok && m.Scheme != "":
+			word, s := "level", schemes[m.Scheme]
+			if _, ok := s.rank[text]; !ok && s.native[text] != nil {
+				word = "native"
+			}
+			out[n] = map[string]any{"scheme": m.Scheme, word: text}
+		default:
 			out[n] = v
-			continue
 		}
-		word := "level"
-		if _, ok := s.rank[text]; !ok && s.native[text] != nil {
-			word = "native"
-		}
-		out[n] = map[string]any{"scheme": m.Scheme, word: text}
+	}
+	return out, nil
+}
+
+func anys(texts []string) []any {
+	out := make([]any, len(texts))
+	for n, t := range texts {
+		out[n] = t
+	}
+	return out
+}
+
+func anyLists(sets map[string][]string) map[string]any {
+	out := map[string]any{}
+	for name, values := range sets {
+		out[name] = anys(values)
 	}
 	return out
 }

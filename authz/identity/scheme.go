@@ -28,7 +28,7 @@ func parseSchemes(doc json.RawMessage) (map[string]*scheme, error) {
 		TagSets map[string]struct{ Values []tagValue }         `json:"tag_sets"`
 		Native  map[string]struct{ Opens map[string][]string } `json:"native_clearances"`
 	}
-	if err := json.Unmarshal(doc, &docs); err != nil {
+	if err := json.Unmarshal(orEmpty(doc), &docs); err != nil {
 		return nil, fmt.Errorf("schemes: %w", err)
 	}
 	all := make(map[string]*scheme, len(docs))

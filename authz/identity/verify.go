@@ -160,7 +160,9 @@ func (v *Verifier) prove(ctx context.Context, compact string, now time.Time) (*v
 		return nil, i.invalid(t.kid, err)
 	}
 	if i.entry.Claims != nil {
-		t.claims = i.entry.Claims.apply(t.claims, v.schemes)
+		if t.claims, err = i.entry.Claims.apply(t.claims, v.schemes, v.forms); err != nil {
+			return nil, i.invalid(t.kid, err)
+		}
 	}
 	c, err := readClaims(t.claims, v.schemes)
 	if err != nil {

@@ -16,6 +16,7 @@ type question struct {
 	method  string
 	path    string // with the query
 	source  string // of a copy
+	purpose string // as the client says
 	body    string
 	token   func(Claims) // changes the claims before they are signed
 	reasons []authz.Reason
@@ -56,6 +57,10 @@ func questions(run string) []question {
 				row, moduleObject, welcomeObject, report, enclave, queue), reasons: reasons}
 	}
 	with := func(q question, token func(Claims)) question { q.token = token; return q }
+	emergency := func(q question) question {
+		q.what, q.purpose = "read in an emergency", authz.BreakGlass+":PRODUCTION_ALERT"
+		return q
+	}
 	expired := func(c Claims) {
 		past := time.Now().Add(-2 * time.Hour)
 		c["iat"], c["auth_time"], c["exp"] = past.Unix(), past.Unix(), past.Add(time.Hour).Unix()
@@ -86,6 +91,8 @@ func questions(run string) []question {
 		read("olga", "us-defense-plans/"), // by the tenant's approval
 		read("olga", "ca-housing-loans/", "personnel.eligibility", "personnel.unapproved"),
 		read("otto", "us-defense-plans/", "personnel.unapproved"),
+		emergency(read("otto", "us-defense-plans/")), // allowed without approval, and counted as what it is
+		emergency(read("olga", "us-defense-plans/noforn/", "personnel.unapproved")),
 		read("eve", "us-defense-plans/", "clearance.issuer", "identity.issuer"),
 		read(stranger, "us-defense-plans/", "identity.missing"),
 		with(read("sam", "us-defense-plans/", "identity.expired"), expired),

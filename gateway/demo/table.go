@@ -11,7 +11,8 @@ import (
 	"github.com/sallyport-dev/sallyport/authz/audit"
 )
 
-// tableFormat fits 109 columns; a decision with several reasons takes a line for each.
+// tableFormat fits 109 columns; a decision with several reasons takes a line for each. Behind an allow
+// stands what it obliges to.
 const tableFormat = "%3s %-6s %s %-5s %-26s %s\n"
 
 // whatWidth is the width of the column that fmt can't pad, since it counts bytes.
@@ -31,6 +32,9 @@ func table(answers []answer) string {
 			decision, reasons = "deny", strings.Split(join(a.record.Reasons), " + ")
 			if a.record.Allow {
 				decision = "allow"
+				for _, o := range a.record.Obligations {
+					reasons = []string{"(" + o.ID + ")"}
+				}
 			}
 		}
 		line(fmt.Sprint(i+1), a.who, a.what, decision, reasons[0], a.decisionID)

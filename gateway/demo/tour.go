@@ -118,6 +118,9 @@ func ask(ctx context.Context, l Layout, p Ports, q question) (answer, error) {
 		}
 		req.Header.Set("Authorization", "Bearer "+token)
 	}
+	if q.purpose != "" {
+		req.Header.Set("X-Sallyport-Purpose", q.purpose)
+	}
 	if q.source != "" {
 		req.Header.Set("X-Amz-Copy-Source", q.source)
 	}
