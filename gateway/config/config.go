@@ -29,6 +29,7 @@ type Config struct {
 	Grants    Grants    `yaml:"grants"`
 	Audit     Audit     `yaml:"audit"`
 	Limits    Limits    `yaml:"limits"`
+	Issuers   Issuers   `yaml:"issuers"`
 	Telemetry Telemetry `yaml:"telemetry"`
 	Policy    Policy    `yaml:"policy"`
 
@@ -109,6 +110,13 @@ type Limits struct {
 	DrainTimeout    time.Duration `yaml:"drain_timeout"`    // after SIGTERM
 }
 
+// Issuers say how the keys of the bundle's issuers are fetched. Keys that the bundle pins never are.
+type Issuers struct {
+	Refresh    time.Duration `yaml:"refresh"`     // between two fetches of one issuer's
+	MinRefresh time.Duration `yaml:"min_refresh"` // least time between a fetch and one that an unknown kid asks for
+	MaxStale   time.Duration `yaml:"max_stale"`   // how long the last good keys are used while their issuer can't be reached
+}
+
 // Telemetry is what the process says about itself. The decision logs are not part of it.
 type Telemetry struct {
 	LogLevel string `yaml:"log_level"` // debug, info, warn or error
@@ -125,6 +133,7 @@ func Default() Config {
 		Listen:    Listen{Peers: []uint32{uint32(os.Getuid())}, HTTP: "127.0.0.1:8282"},
 		Audit:     Audit{Durability: "durable"},
 		Limits:    Limits{Accesses: 1000, DecisionTimeout: 150 * time.Millisecond, DrainTimeout: 10 * time.Second},
+		Issuers:   Issuers{Refresh: 5 * time.Minute, MinRefresh: 30 * time.Second, MaxStale: 24 * time.Hour},
 		Telemetry: Telemetry{LogLevel: "info"},
 		Policy:    Policy{Engine: "wasm"},
 	}

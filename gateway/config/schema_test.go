@@ -152,8 +152,8 @@ func TestTheDefaultsOfTheSchemaAreThoseOfTheProgram(t *testing.T) {
 		}
 	}
 	walk(doc, ours, "")
-	if n != 8 {
-		t.Errorf("the schema has %d defaults, want 8: each key with one", n)
+	if n != 11 {
+		t.Errorf("the schema has %d defaults, want 11: each key with one", n)
 	}
 }
 

@@ -59,9 +59,29 @@ func (c Config) Validate() error {
 	}
 	v.timeout("limits.decision_timeout", c.Limits.DecisionTimeout)
 	v.timeout("limits.drain_timeout", c.Limits.DrainTimeout)
+	v.issuers(c.Issuers)
 	v.choice("telemetry.log_level", c.Telemetry.LogLevel, logLevels)
 	v.choice("policy.engine", c.Policy.Engine, engines)
 	return v.err()
+}
+
+// issuers holds that keys are asked for often enough to notice a rotation, and not used longer than a person would answer for.
+func (v *validator) issuers(c Issuers) {
+	for _, d := range []struct {
+		key           string
+		is, low, high time.Duration
+	}{
+		{"issuers.refresh", c.Refresh, time.Second, time.Hour},
+		{"issuers.min_refresh", c.MinRefresh, time.Second, time.Hour},
+		{"issuers.max_stale", c.MaxStale, time.Second, 30 * 24 * time.Hour},
+	} {
+		if d.is < d.low || d.is > d.high {
+			v.refuse(d.key, d.is.String()+" is out of range", fmt.Sprintf("choose %v to %v", d.low, d.high))
+		}
+	}
+	if c.MaxStale < c.Refresh {
+		v.refuse("issuers.max_stale", c.MaxStale.String()+" is less than issuers.refresh", "choose more, or keys would be too old between two fetches")
+	}
 }
 
 type validator struct {

@@ -126,6 +126,11 @@ func TestWhatIsNotValidIsRefused(t *testing.T) {
 		{"too many accesses", func(c *config.Config) { c.Limits.Accesses = 1001 }, "limits.accesses: 1001 is out of range; choose 1 to 1000"},
 		{"no time to decide", func(c *config.Config) { c.Limits.DecisionTimeout = 0 },
 			"limits.decision_timeout: 0s is out of range; choose 1ms to 1m"},
+		{"keys that are never fetched", func(c *config.Config) { c.Issuers.Refresh = 0 }, "issuers.refresh: 0s is out of range; choose 1s to 1h0m0s"},
+		{"a fetch for each unknown kid", func(c *config.Config) { c.Issuers.MinRefresh = time.Millisecond }, "issuers.min_refresh: 1ms is out of range; choose 1s to 1h0m0s"},
+		{"keys that are good for ever", func(c *config.Config) { c.Issuers.MaxStale = 721 * time.Hour }, "issuers.max_stale: 721h0m0s is out of range; choose 1s to 720h0m0s"},
+		{"keys that are too old between two fetches", func(c *config.Config) { c.Issuers.MaxStale = time.Minute },
+			"issuers.max_stale: 1m0s is less than issuers.refresh; choose more, or keys would be too old between two fetches"},
 		{"endless draining", func(c *config.Config) { c.Limits.DrainTimeout = time.Minute + 1 },
 			"limits.drain_timeout: 1m0.000000001s is out of range; choose 1ms to 1m"},
 		{"an unknown level", func(c *config.Config) { c.Telemetry.LogLevel = "trace" },
@@ -151,7 +156,7 @@ func TestWhatIsNotValidIsRefused(t *testing.T) {
 // withoutPlaces returns c as one that was not loaded.
 func withoutPlaces(c config.Config) config.Config {
 	return config.Config{
-		ID: c.ID, Listen: c.Listen, Bundle: c.Bundle, Enclaves: c.Enclaves, Grants: c.Grants, Audit: c.Audit, Limits: c.Limits,
+		ID: c.ID, Listen: c.Listen, Bundle: c.Bundle, Enclaves: c.Enclaves, Grants: c.Grants, Audit: c.Audit, Limits: c.Limits, Issuers: c.Issuers,
 		Telemetry: c.Telemetry, Policy: c.Policy,
 	}
 }

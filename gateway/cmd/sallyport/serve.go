@@ -90,7 +90,9 @@ func serve(ctx context.Context, c config.Config, stderr io.Writer) (err error) {
 		return fail(auditCode(err), err)
 	}
 	defer func() { err = errors.Join(err, fail(exitInternal, logs.Close())) }()
-	keys := identity.NewKeys(identity.KeysConfig{Logger: logger})
+	keys := identity.NewKeys(identity.KeysConfig{
+		Refresh: c.Issuers.Refresh, MinRefresh: c.Issuers.MinRefresh, MaxStale: c.Issuers.MaxStale, Logger: logger,
+	})
 	defer keys.Close()
 	var denials *identity.Denials
 	if c.Bundle.DenialsFile != "" {
