@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/lestrrat-go/jwx/v2/jwa"
@@ -60,8 +61,9 @@ func parseJWKS(b []byte, algorithms []string) (keys map[string]key, refused []st
 		}
 		keys[kid] = k
 	}
-	for kid := range twice {
+	for _, kid := range slices.Sorted(maps.Keys(twice)) {
 		delete(keys, kid)
+		refused = append(refused, "the first "+quote(kid)+": kid twice in the set, neither counts")
 	}
 	return keys, refused, nil
 }

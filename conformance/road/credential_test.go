@@ -195,7 +195,7 @@ func edit(t *testing.T, part, name string, value any) []byte {
 	return marshal(t, o)
 }
 
-func marshal(t *testing.T, v any) []byte {
+func marshal(t testing.TB, v any) []byte {
 	t.Helper()
 	b, err := json.Marshal(v)
 	if err != nil {
@@ -240,9 +240,15 @@ func (w *world) forge(t *testing.T, issuer string, header map[string]any, payloa
 	}
 	h := map[string]any{"alg": "ES256", "typ": "at+jwt", "kid": key.KeyID()}
 	maps.Copy(h, header)
-	signed := encode(marshal(t, h)) + "." + payload
+	return signES256(t, &private, h, payload)
+}
+
+// signES256 signs a payload below a header, whatever is in them.
+func signES256(t testing.TB, private *ecdsa.PrivateKey, header map[string]any, payload string) string {
+	t.Helper()
+	signed := encode(marshal(t, header)) + "." + payload
 	digest := sha256.Sum256([]byte(signed))
-	r, s, err := ecdsa.Sign(rand.Reader, &private, digest[:])
+	r, s, err := ecdsa.Sign(rand.Reader, private, digest[:])
 	if err != nil {
 		t.Fatal(err)
 	}
