@@ -4,6 +4,8 @@ import (
 	"crypto/sha256"
 	"strconv"
 	"time"
+
+	"github.com/sallyport-dev/sallyport/authz"
 )
 
 // FrontEnd is what the form check makes of a token: the payload that a signature must turn out to cover, and the header's members.
@@ -120,3 +122,21 @@ func (k *Keys) Nonce(now time.Time) string { return k.nonces.at(now) }
 
 // SPIFFE takes a SPIFFE ID apart.
 func SPIFFE(id string) (domain, path string, ok bool) { return parseSPIFFE(id) }
+
+// Claimed is what v makes of a token's payload once its signature holds.
+func (v *Verifier) Claimed(payload []byte) (authz.Subject, bool) {
+	o, err := parseObject(payload)
+	if err != nil {
+		return authz.Subject{}, false
+	}
+	iss, _ := o["iss"].(string)
+	i, ok := v.issuers[iss]
+	if !ok {
+		return authz.Subject{}, false
+	}
+	t, refusal := v.claimed(i, token{claims: o, iss: iss, kid: "k1", compact: "e30.e30.e30"})
+	if refusal != nil {
+		return authz.Subject{}, false
+	}
+	return t.subject, true
+}

@@ -1,13 +1,23 @@
 package identity_test
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/google/go-cmp/cmp"
+	jws3 "github.com/lestrrat-go/jwx/v3/jws"
+
+	"github.com/sallyport-dev/sallyport/authz"
 	"github.com/sallyport-dev/sallyport/authz/identity"
 )
+
+// algorithms are those that an issuer may list.
+var algorithms = []string{"ES256", "ES384", "PS256", "PS384", "EdDSA", "RS256"}
 
 // FuzzFrontEnd holds that what the form check accepts has one spelling: encoding its parts again gives the same token, and a naive
 // reader of the header sees the same three members.
@@ -36,6 +46,19 @@ func FuzzFrontEnd(f *testing.F) {
 		if err := json.Unmarshal(raw, &naive); err != nil || len(naive) != 3 || [3]string{naive["alg"], naive["typ"], naive["kid"]} != header {
 			t.Fatalf("header %s read as %q: %v", raw, header, err)
 		}
+		if slices.Contains(algorithms, header[0]) { // of others jwx/v3 reads no header
+			m, err := jws3.Parse([]byte(token), jws3.WithCompact())
+			if err != nil || !bytes.Equal(m.Payload(), payload) || len(m.Signatures()) != 1 {
+				t.Fatalf("%q: jwx/v3 reads it otherwise: %v", token, err)
+			}
+			h := m.Signatures()[0].ProtectedHeaders()
+			alg, _ := h.Algorithm()
+			typ, _ := h.Type()
+			kid, _ := h.KeyID()
+			if d := cmp.Diff(header, [3]string{alg.String(), typ, kid}); d != "" {
+				t.Fatalf("%q: jwx/v3 reads another header (-we +jwx):\n%s", token, d)
+			}
+		}
 		var claims map[string]any
 		if err := json.Unmarshal(payload, &claims); err != nil || claims["iss"] == "" {
 			t.Fatalf("payload %q: %v", payload, err)
@@ -59,4 +82,74 @@ func FuzzJWKS(f *testing.F) {
 			}
 		}
 	})
+}
+
+// FuzzClaims holds that nothing of a subject is more than its issuer's grant, whatever a token claims, and that what was claimed beyond
+// it is listed.
+func FuzzClaims(f *testing.F) {
+	const base = "https://issuers.test"
+	v, err := identity.New(identity.Config{
+		Tenants: doc(tenantsDoc, base), Issuers: doc(issuersDoc, base), Schemes: json.RawMessage(schemesDoc), Audiences: []string{"sallyport"},
+		Now: func() time.Time { return noon },
+	})
+	must(err)
+	w := &world{base: base, now: noon}
+	for name := range people {
+		f.Add([]byte(text(w.claims(name))))
+	}
+	type m = map[string]any
+	f.Add([]byte(text(w.claims("sam", m{"act": m{"sub": "a", "clearances": []any{m{"scheme": "USA", "levels": []string{"TOP SECRET", "SECRET"}}}, "act": m{"sub": "b"}}}))))
+	f.Add([]byte(text(w.claims("sam", m{"clearances": []any{m{"scheme": "USA", "native": "CODEWORD"}, m{"scheme": "GBR", "level": "SECRET"}}}))))
+	granted := map[string]map[string][]string{ // by issuer and scheme: the levels of the documents' grants
+		"usa": {"USA": {"UNCLASSIFIED", "CONFIDENTIAL", "SECRET"}}, "provider": {"USA": {"UNCLASSIFIED", "CONFIDENTIAL", "SECRET"}}, "gbr": {"GBR": {"OFFICIAL", "SECRET"}},
+		"nzl": {"NZL": {"RESTRICTED"}, "NZL-POLICY": {"IN-CONFIDENCE", "SENSITIVE"}}, "can": {"CAN-PROTECTED": {"PROTECTED A", "PROTECTED B"}}, "fra": {"FRA": {"SECRET"}},
+	}
+	categories := map[string]string{"usa": "sci TK", "fra": "special FRANCE"}
+	tenants := map[string]string{"usa": "us-defense", "fra": "fr-space", "nzl": "nz-fire", "can": "ca-housing"}
+	f.Fuzz(func(t *testing.T, payload []byte) {
+		s, ok := v.Claimed(payload)
+		if !ok {
+			return
+		}
+		p := s.Properties
+		if !strings.HasPrefix(s.ID, p.Issuer+"|") || strings.Count(s.ID, "|") != 1 {
+			t.Errorf("id %q of issuer %s", s.ID, p.Issuer)
+		}
+		if p.Tenant != nil && *p.Tenant != tenants[p.Issuer] || s.Type != "person" && s.Type != "" {
+			t.Errorf("%s is %s of %v by %s", s.ID, s.Type, p.Tenant, p.Issuer)
+		}
+		holders := [][]authz.Clearance{p.Clearances}
+		for _, via := range p.Via {
+			holders = append(holders, via.Clearances)
+		}
+		for _, c := range slices.Concat(holders...) {
+			if len(c.Levels) == 0 || c.Sponsor == "" {
+				t.Errorf("a clearance of nothing or by nobody: %+v", c)
+			}
+			for _, l := range c.Levels {
+				if !slices.Contains(granted[p.Issuer][c.Scheme], l) {
+					t.Errorf("%s vouches for %s in %s", p.Issuer, l, c.Scheme)
+				}
+			}
+			for set, values := range c.Categories {
+				for _, value := range values {
+					if categories[p.Issuer] != set+" "+value {
+						t.Errorf("%s vouches for %s %s", p.Issuer, set, value)
+					}
+				}
+			}
+		}
+		if lost := len(p.HeldNationalities) - len(p.Nationalities); lost != count(p.Cut, "nationality") {
+			t.Errorf("of %v, %v are left, and %v is cut", p.HeldNationalities, p.Nationalities, p.Cut)
+		}
+	})
+}
+
+func count(cuts []authz.Cut, claim string) (n int) {
+	for _, c := range cuts {
+		if c.Claim == claim {
+			n++
+		}
+	}
+	return n
 }

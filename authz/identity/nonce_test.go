@@ -40,7 +40,7 @@ func TestAProofHoldsTheGatewaysNonceWhereTheIssuerAsksForIt(t *testing.T) {
 	if _, reason := ask("1", map[string]any{"nonce": first}); reason != "" {
 		t.Errorf("with the nonce, and the jti of a proof that was not taken: refused for %q", reason)
 	}
-	if told, reason := ask("2", map[string]any{"nonce": "x" + first[1:]}); reason != authz.IdentityBinding || told != first {
+	if told, reason := ask("2", map[string]any{"nonce": "." + first[1:]}); reason != authz.IdentityBinding || told != first {
 		t.Errorf("with another's nonce: refused for %q, told %q", reason, told)
 	}
 	w.now = w.now.Add(2*time.Minute - time.Second)

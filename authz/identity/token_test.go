@@ -21,11 +21,12 @@ const maxDepth = 16
 
 const goodHeader = `{"alg":"ES256","kid":"k1","typ":"at+jwt"}`
 
-// TestForgedFormsAreRefused takes sam's good token, changes one thing in its form and signs it again where that is possible. Rows
-// with a J number are those of the attack list (RFC 8725 and what broke other verifiers); * marks what jwx accepts by itself.
-func TestForgedFormsAreRefused(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
+// form is a token that is wrong in its form, and a part of what is said of it.
+type form struct{ name, token, detail string }
+
+// forms takes sam's good token, changes one thing in its form and signs it again where that is possible. Rows with a J number are those
+// of the attack list (RFC 8725 and what broke other verifiers); * marks what jwx accepts by itself.
+func forms(w *world) []form {
 	k := w.keys["usa"]
 	claims := text(w.claims("sam"))
 	good := w.token("sam")
@@ -39,10 +40,8 @@ func TestForgedFormsAreRefused(t *testing.T) {
 		mac.Write([]byte(input))
 		return input + "." + b64(string(mac.Sum(nil)))
 	}
-	nested := func(depth int) string {
-		return payload(strings.TrimSuffix(claims, "}") + `,"x":` + strings.Repeat("[", depth-1) + strings.Repeat("]", depth-1) + "}")
-	}
-	for _, c := range []struct{ name, token, detail string }{
+	nested := func(depth int) string { return nested(w, depth) }
+	return []form{
 		{"J05 alg none without signature", b64(`{"alg":"none","kid":"k1","typ":"at+jwt"}`) + "." + part[1] + ".", "part 3"},
 		{"J05 alg nOnE with a signature", header(`{"alg":"nOnE","kid":"k1","typ":"at+jwt"}`), "alg is none of the issuer's"},
 		{"J05 alg HS256 with the public key as secret", hs256(), "alg is none of the issuer's"},
@@ -100,7 +99,20 @@ func TestForgedFormsAreRefused(t *testing.T) {
 		{"signature of another payload", part[0] + "." + part[1] + "." + strings.Split(w.token("sam", map[string]any{"jti": "x"}), ".")[2], "signature"},
 		{"payload changed under the signature", part[0] + "." + b64(strings.Replace(claims, "sam", "uma", 1)) + "." + part[2], "signature"},
 		{"header changed under the signature", b64(`{"alg":"ES256","typ":"at+jwt","kid":"k1"}`) + "." + part[1] + "." + part[2], "signature"},
-	} {
+	}
+}
+
+// nested is sam's token with a claim of that many levels.
+func nested(w *world, depth int) string {
+	claims := text(w.claims("sam"))
+	return w.keys["usa"].sign(goodHeader, strings.TrimSuffix(claims, "}")+`,"x":`+strings.Repeat("[", depth-1)+strings.Repeat("]", depth-1)+"}")
+}
+
+func TestForgedFormsAreRefused(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	part := strings.Split(w.token("sam"), ".")
+	for _, c := range forms(w) {
 		t.Run(c.name, func(t *testing.T) {
 			reason, detail := refused(t, w.verifier, bearer(c.token))
 			if reason != authz.IdentityInvalid || !strings.Contains(detail, c.detail) {
@@ -114,7 +126,7 @@ func TestForgedFormsAreRefused(t *testing.T) {
 		})
 	}
 	for _, depth := range []int{2, maxDepth} {
-		if reason, detail := refused(t, w.verifier, bearer(nested(depth))); reason != "" {
+		if reason, detail := refused(t, w.verifier, bearer(nested(w, depth))); reason != "" {
 			t.Errorf("%d levels of nesting are refused: %s", depth, detail)
 		}
 	}
@@ -151,20 +163,20 @@ func der(signature string) string {
 	return b64(string(b))
 }
 
-// TestTokensThatClaimTooMuchAreRefused changes one claim of sam's good token and signs it as his issuer does.
-func TestTokensThatClaimTooMuchAreRefused(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
+// claim is a change of the claims of sam's good token, signed as his issuer does, and why it is refused.
+type claim struct {
+	name   string
+	edit   map[string]any
+	reason authz.Reason
+	detail string
+}
+
+func wrongClaims(w *world) []claim {
 	now := noon.Unix()
 	type m = map[string]any
 	clearance := func(v any) m { return m{"clearances": []any{v}} }
 	label := func(v any) m { return m{"high_water": []any{v}} }
-	for _, c := range []struct {
-		name   string
-		edit   m
-		reason authz.Reason
-		detail string
-	}{
+	return []claim{
 		{"J17 no exp *", m{"exp": absent}, authz.IdentityInvalid, "exp"},
 		{"no iat *", m{"iat": absent}, authz.IdentityInvalid, "iat"},
 		{"no sub *", m{"sub": absent}, authz.IdentityInvalid, "sub"},
@@ -232,7 +244,13 @@ func TestTokensThatClaimTooMuchAreRefused(t *testing.T) {
 		{"high_water with an alternative of an unknown level", label(m{"scheme": "USA", "level": "SECRET", "alternatives": []any{m{"scheme": "USA", "level": "X"}}}), authz.IdentityInvalid, "high_water[0].alternatives[0]"},
 		{"high_water with a member more", label(m{"scheme": "USA", "level": "SECRET", "owner": "USA"}), authz.IdentityInvalid, "high_water[0]"},
 		{"high_water that is a text", m{"high_water": "SECRET"}, authz.IdentityInvalid, "high_water"},
-	} {
+	}
+}
+
+func TestTokensThatClaimTooMuchAreRefused(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	for _, c := range wrongClaims(w) {
 		t.Run(c.name, func(t *testing.T) {
 			reason, detail := refused(t, w.verifier, bearer(w.token("sam", c.edit)))
 			if reason != c.reason || !strings.Contains(detail, c.detail) {
@@ -242,11 +260,10 @@ func TestTokensThatClaimTooMuchAreRefused(t *testing.T) {
 	}
 }
 
-func TestTokensAtTheirLimitsAreAccepted(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
+// limits are changes of sam's claims that leave them good.
+func limits() map[string]map[string]any {
 	now := noon.Unix()
-	for name, edit := range map[string]map[string]any{
+	return map[string]map[string]any{
 		"aud list that names an enclave among others": {"aud": []any{"storage", "iad-1"}},
 		"exp a second ahead":                          {"exp": now + 1},
 		"iat 30 s ahead":                              {"iat": now + 30},
@@ -255,7 +272,13 @@ func TestTokensAtTheirLimitsAreAccepted(t *testing.T) {
 		"claims that nobody maps":                     {"scope": "openid", "x": 1.5},
 		"tenant and affiliation that are null":        {"tenant": nil, "affiliation": nil, "high_water": nil},
 		"no claim but those required":                 {"tenant": absent, "affiliation": absent, "nationalities": absent, "clearances": absent, "location": absent, "jti": absent},
-	} {
+	}
+}
+
+func TestTokensAtTheirLimitsAreAccepted(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	for name, edit := range limits() {
 		t.Run(name, func(t *testing.T) {
 			if reason, detail := refused(t, w.verifier, bearer(w.token("sam", edit))); reason != "" {
 				t.Errorf("refused for %s: %s", reason, detail)

@@ -152,6 +152,16 @@ func (v *Verifier) prove(ctx context.Context, compact string, now time.Time) (*v
 	if err := t.signedBy(k); err != nil {
 		return nil, i.invalid(t.kid, err)
 	}
+	known, refusal := v.claimed(i, t)
+	if refusal != nil {
+		return nil, refusal
+	}
+	known.generation, known.at = generation, now
+	return known, nil
+}
+
+// claimed reads what a token whose signature holds says, and cuts it to what its issuer may say.
+func (v *Verifier) claimed(i *issuer, t token) (*verified, *authz.Refusal) {
 	reg, err := readRegistered(t.claims)
 	if err != nil {
 		return nil, i.invalid(t.kid, err)
@@ -172,7 +182,7 @@ func (v *Verifier) prove(ctx context.Context, compact string, now time.Time) (*v
 	if cuts := s.Properties.Cut; i.entry.BeyondGrant == "refuse" && len(cuts) > 0 {
 		return nil, authz.Refuse(authz.IdentityIssuer, i.names(t.kid)+"claims beyond the grant: "+cuts[0].Claim)
 	}
-	return &verified{issuer: i, generation: generation, at: now, kid: t.kid, reg: reg, authTime: c.AuthTime, subject: s}, nil
+	return &verified{issuer: i, kid: t.kid, reg: reg, authTime: c.AuthTime, subject: s}, nil
 }
 
 func (i *issuer) invalid(kid string, err error) *authz.Refusal {
