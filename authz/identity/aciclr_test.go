@@ -36,7 +36,7 @@ func TestAClearanceMayComeAsXML(t *testing.T) {
 	whole := authz.Clearance{Scheme: "USA", Levels: []string{"UNCLASSIFIED", "SECRET", "TOP SECRET"}, Categories: map[string][]string{"sci": {"TK", "SI"}}}
 	s := subjectOf(t, v, w.token("sam", map[string]any{"clearances": absent, "aciClr": aciClr(t, whole)}))
 	want := []authz.Clearance{{Scheme: "USA", Levels: []string{"UNCLASSIFIED", "SECRET"}, Categories: map[string][]string{"sci": {"TK"}}, Sponsor: "usa",
-		NotBefore: authz.At(noon.Add(-time.Minute)), NotAfter: authz.At(noon.Add(14 * time.Minute))}}
+		NotBefore: authz.At(noon.Add(-90 * time.Second)), NotAfter: authz.At(noon.Add(14 * time.Minute))}}
 	if d := cmp.Diff(want, s.Properties.Clearances); d != "" {
 		t.Errorf("clearances (-want +have):\n%s", d)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -25,7 +26,7 @@ func TestWhoActsForASubjectStandsBetween(t *testing.T) {
 	}}))
 	usa := func(categories map[string][]string) authz.Clearance {
 		return authz.Clearance{Scheme: "USA", Levels: []string{"UNCLASSIFIED", "CONFIDENTIAL", "SECRET"}, Categories: categories, Sponsor: "usa",
-			NotBefore: s.Evidence.IssuedAt, NotAfter: s.Evidence.Expires}
+			NotBefore: authz.At(s.Evidence.IssuedAt.Add(-30 * time.Second)), NotAfter: s.Evidence.Expires}
 	}
 	want := []authz.Via{
 		{Type: "service", ID: "usa|planner", Clearances: []authz.Clearance{usa(map[string][]string{"sci": {"TK"}})}},

@@ -107,7 +107,7 @@ func (v *Verifier) readApproval(i *issuer, o map[string]any) (registered, authz.
 		Enclave:       r.text(o["enclave"], "enclave"),
 		Justification: r.text(o["justification"], "justification"),
 		Approvers:     []string{i.id + "|" + reg.sub},
-		NotBefore:     date(max(reg.iat, reg.nbf)),
+		NotBefore:     sinceIssued(max(reg.iat, reg.nbf)),
 		NotAfter:      date(reg.exp),
 	}
 	if len(a.Actions) == 0 || slices.ContainsFunc(a.Actions, func(s string) bool { return !slices.Contains(approvalActions, s) }) {

@@ -70,7 +70,7 @@ func TestApprovalsOfOneThingByTwoApproversAreOne(t *testing.T) {
 		both := authz.Approval{
 			ID: "by-sam+by-uma", Operator: "provider|otto", Row: "us-defense-plans/", Actions: []string{"list", "read"}, Enclave: "iad-1",
 			Justification: "CUSTOMER_INITIATED_SUPPORT", Approvers: []string{"usa|sam", "usa|uma"},
-			NotBefore: authz.At(noon.Add(-time.Minute)), NotAfter: authz.At(noon.Add(10 * time.Minute)),
+			NotBefore: authz.At(noon.Add(-90 * time.Second)), NotAfter: authz.At(noon.Add(10 * time.Minute)),
 		}
 		one := both
 		one.ID, one.Actions, one.Approvers, one.NotAfter = "other", []string{"read"}, []string{"usa|sam"}, authz.At(noon.Add(time.Hour))

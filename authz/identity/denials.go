@@ -111,10 +111,15 @@ func readDenials(path string) *denials {
 			d.err = fmt.Errorf("%s:%d: the line does not end, so it may be cut: end it", path, n)
 			return d
 		}
-		if err := d.add(whole); err != nil {
+		serial, err := d.add(whole)
+		if err == nil && serial != d.serial+1 {
+			err = fmt.Errorf("serial is %d, want %d: an entry is missing or there twice", serial, d.serial+1)
+		}
+		if err != nil {
 			d.err = fmt.Errorf("%s:%d: %w", path, n, err)
 			return d
 		}
+		d.serial = serial
 	}
 	return d
 }
@@ -132,25 +137,21 @@ func readDenialFile(path string) ([]byte, error) {
 	return b, err
 }
 
-// add reads one line.
-func (d *denials) add(line []byte) error {
-	o, err := parseObject(line)
+// add reads one entry, and returns its serial for the caller to judge.
+func (d *denials) add(entry []byte) (serial int64, err error) {
+	o, err := parseObject(entry)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	var r reader
-	serial := r.date(o["serial"], "serial")
-	if r.err == nil && serial != d.serial+1 {
-		return fmt.Errorf("serial is %d, want %d: an entry is missing or there twice", serial, d.serial+1)
-	}
+	serial = r.date(o["serial"], "serial")
 	r.closed(o, "the entry", "serial", "subject", "token", "key", "reissued")
 	if r.err != nil {
-		return r.err
+		return 0, r.err
 	}
 	if len(o) != 2 {
-		return errors.New("want serial, and one of subject, token, key, reissued")
+		return 0, errors.New("want serial, and one of subject, token, key, reissued")
 	}
-	d.serial = serial
 	for name, v := range o {
 		switch name {
 		case "subject":
@@ -165,5 +166,5 @@ func (d *denials) add(line []byte) error {
 			err = d.list.reissue(reissue{r.text(e["subject"], name+".subject"), r.time(e, "not_before", name+".")})
 		}
 	}
-	return errors.Join(r.err, err)
+	return serial, errors.Join(r.err, err)
 }

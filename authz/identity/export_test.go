@@ -82,7 +82,8 @@ func (d *Denials) Look() { d.look() }
 // ReadsDenial reports whether a line of a list of denials can be read.
 func ReadsDenial(line []byte) bool {
 	d := &denials{list: newRevocations()}
-	return d.add(line) == nil
+	_, err := d.add(line)
+	return err == nil
 }
 
 // ForgetsProof reports whether a proof that was first used start after the memory of proofs began is forgotten later after that.

@@ -44,7 +44,7 @@ func TestAnIssuerMaySayItItsOwnWay(t *testing.T) {
 	us := "us-defense"
 	secret := authz.Clearance{
 		Scheme: "USA", Levels: []string{"UNCLASSIFIED", "CONFIDENTIAL", "SECRET"}, Categories: map[string][]string{}, Sponsor: "usa",
-		NotBefore: authz.At(noon.Add(-time.Minute)), NotAfter: authz.At(noon.Add(14 * time.Minute)),
+		NotBefore: authz.At(noon.Add(-90 * time.Second)), NotAfter: authz.At(noon.Add(14 * time.Minute)),
 	}
 	type who struct {
 		Type          string

@@ -14,22 +14,25 @@ import (
 type revocations struct {
 	subjects, tokens, keys map[string]bool
 	reissued               map[string]authz.Time // subject → since when tokens count again
+	stale                  error                 // why the list may lack something; nil if it does not
 }
 
 func newRevocations() revocations {
 	return revocations{subjects: map[string]bool{}, tokens: map[string]bool{}, keys: map[string]bool{}, reissued: map[string]authz.Time{}}
 }
 
-// parseRevocations reads data.revocations. Serial, issued and max_age_seconds are for policy; without a document nothing is
-// revoked here, and policy denies.
+// parseRevocations reads data.revocations. Issued and max_age_seconds are for policy; without a document nothing is revoked here, and
+// policy denies. Its entries are numbered without a gap up to the document's serial, or it is stale: what is missing could be about anybody.
 func parseRevocations(doc json.RawMessage) (revocations, error) {
 	r := newRevocations()
 	if len(doc) == 0 {
 		return r, nil
 	}
 	var d struct {
+		Serial                 int64
 		Subjects, Tokens, Keys []string
 		Reissued               []reissue
+		Entries                []json.RawMessage
 	}
 	if err := json.Unmarshal(doc, &d); err != nil {
 		return r, err
@@ -50,6 +53,20 @@ func parseRevocations(doc json.RawMessage) (revocations, error) {
 		if err := r.reissue(e); err != nil {
 			return r, fmt.Errorf("reissued[%d]: %w", n, err)
 		}
+	}
+	numbered := denials{list: r}
+	for n, e := range d.Entries {
+		serial, err := numbered.add(e)
+		if err != nil {
+			return r, fmt.Errorf("entries[%d]: %w", n, err)
+		}
+		if n > 0 && serial != numbered.serial+1 {
+			r.stale = fmt.Errorf("the bundle's list of revocations has %d after %d", serial, numbered.serial)
+		}
+		numbered.serial = serial
+	}
+	if r.stale == nil && len(d.Entries) > 0 && numbered.serial != d.Serial {
+		r.stale = fmt.Errorf("the bundle's list of revocations ends with %d, and its serial is %d", numbered.serial, d.Serial)
 	}
 	return r, nil
 }

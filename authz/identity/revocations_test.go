@@ -79,3 +79,34 @@ func TestAListOfAnotherFormIsRefused(t *testing.T) {
 		})
 	}
 }
+
+func TestEntriesOfTheBundlesListAreNumberedWithoutAGap(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	token := w.token("sam")
+	for _, c := range []struct {
+		name, list string
+		want       authz.Reason
+	}{
+		{"whole, about another", `{"serial": 2, "entries": [{"serial": 1, "subject": "usa|uma"}, {"serial": 2, "key": "gbr|k9"}]}`, ""},
+		{"whole, and begun anew at 7", `{"serial": 8, "entries": [{"serial": 7, "subject": "usa|uma"}, {"serial": 8, "subject": "usa|ted"}]}`, ""},
+		{"about the subject", `{"serial": 2, "entries": [{"serial": 1, "subject": "usa|uma"}, {"serial": 2, "subject": "usa|sam"}]}`, authz.IdentityRevoked},
+		{"about the key", `{"serial": 1, "entries": [{"serial": 1, "key": "usa|k1"}]}`, authz.IdentityRevoked},
+		{"about what was issued before", `{"serial": 1, "entries": [{"serial": 1, "reissued": {"subject": "usa|sam", "not_before": "2026-11-24T11:59:01Z"}}]}`, authz.IdentityRevoked},
+		{"a gap", `{"serial": 3, "entries": [{"serial": 1, "subject": "usa|uma"}, {"serial": 3, "subject": "usa|ted"}]}`, authz.FreshnessRevocation},
+		{"a serial twice", `{"serial": 1, "entries": [{"serial": 1, "subject": "usa|uma"}, {"serial": 1, "subject": "usa|ted"}]}`, authz.FreshnessRevocation},
+		{"backwards", `{"serial": 1, "entries": [{"serial": 2, "subject": "usa|uma"}, {"serial": 1, "subject": "usa|ted"}]}`, authz.FreshnessRevocation},
+		{"the last one missing", `{"serial": 3, "entries": [{"serial": 1, "subject": "usa|uma"}, {"serial": 2, "subject": "usa|ted"}]}`, authz.FreshnessRevocation},
+		{"one more than the serial", `{"serial": 1, "entries": [{"serial": 1, "subject": "usa|uma"}, {"serial": 2, "subject": "usa|ted"}]}`, authz.FreshnessRevocation},
+		{"a gap, though the subject is there", `{"serial": 3, "entries": [{"serial": 1, "subject": "usa|sam"}, {"serial": 3, "subject": "usa|ted"}]}`, authz.FreshnessRevocation},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if reason, detail := refused(t, w.revoking(t, c.list), bearer(token)); reason != c.want {
+				t.Errorf("refused for %q: %s; want %q", reason, detail, c.want)
+			}
+		})
+	}
+	if _, err := identity.New(identity.Config{Revoked: json.RawMessage(`{"serial": 1, "entries": [{"serial": 1, "allow": "usa|sam"}]}`)}); err == nil || !strings.Contains(err.Error(), "revocations: entries[0]: ") {
+		t.Errorf("an entry that is none: %v", err)
+	}
+}

@@ -16,7 +16,7 @@ import (
 func TestSubjectsAreCutToTheirIssuersGrant(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	issued, expires := authz.At(noon.Add(-time.Minute)), authz.At(noon.Add(14*time.Minute))
+	issued, since, expires := authz.At(noon.Add(-time.Minute)), authz.At(noon.Add(-90*time.Second)), authz.At(noon.Add(14*time.Minute))
 	none := map[string][]string{}
 	evidence := func(issuer, digest, claims string) authz.Evidence {
 		return authz.Evidence{Issuer: w.base + "/" + issuer, KeyID: "k1", TokenDigest: digest, IssuedAt: issued, Expires: expires, Claims: []byte(claims)}
@@ -39,7 +39,7 @@ func TestSubjectsAreCutToTheirIssuersGrant(t *testing.T) {
 	sam.Properties.ExportStatus, sam.Properties.Communities, sam.Properties.Roles = []string{"us_person"}, []string{"logistics"}, []string{"planner"}
 	sam.Properties.Clearances = []authz.Clearance{{
 		Scheme: "USA", Levels: []string{"UNCLASSIFIED", "CONFIDENTIAL", "SECRET"}, Categories: map[string][]string{"sci": {"TK"}},
-		Sponsor: "usa", NotBefore: issued, NotAfter: expires,
+		Sponsor: "usa", NotBefore: since, NotAfter: expires,
 	}}
 	sam.Properties.Session = authz.Session{Tracked: true, HighWater: []authz.Label{}}
 	sam.Properties.Assurance = authz.Assurance{ACR: ptr("2"), AMR: []string{"hwk", "pin"}, Binding: "none", AgeSeconds: ptr(noon.Unix() - 1795519800)}
@@ -50,7 +50,7 @@ func TestSubjectsAreCutToTheirIssuersGrant(t *testing.T) {
 	gina := authz.Subject{Type: "person", ID: "gbr|gina", Properties: bare("gbr"), Location: "GBR", Approvals: []authz.Approval{}}
 	gina.Properties.Affiliation = &authz.Affiliation{Kind: "partner", Organization: "uk-mod", Country: "GBR"}
 	gina.Properties.Nationalities, gina.Properties.HeldNationalities = []string{"GBR"}, []string{"GBR"}
-	gina.Properties.Clearances = []authz.Clearance{{Scheme: "GBR", Levels: []string{"OFFICIAL", "SECRET"}, Categories: none, Sponsor: "gbr", NotBefore: issued, NotAfter: expires}}
+	gina.Properties.Clearances = []authz.Clearance{{Scheme: "GBR", Levels: []string{"OFFICIAL", "SECRET"}, Categories: none, Sponsor: "gbr", NotBefore: since, NotAfter: expires}}
 	gina.Evidence = evidence("gbr", shaSigned(tokens["gina"]), `{"subject_type":"person","affiliation":{"kind":"partner","organization":"uk-mod","country":"GBR"},"nationalities":["GBR"],`+
 		`"clearances":[{"scheme":"GBR","level":"SECRET","categories":{}}],"location":"GBR"}`)
 
@@ -59,8 +59,8 @@ func TestSubjectsAreCutToTheirIssuersGrant(t *testing.T) {
 	moana.Properties.Affiliation = &authz.Affiliation{Kind: "tenant", Organization: "nz-fire", Country: "NZL"}
 	moana.Properties.Nationalities, moana.Properties.HeldNationalities = []string{"NZL"}, []string{"NZL"}
 	moana.Properties.Clearances = []authz.Clearance{
-		{Scheme: "NZL", Levels: []string{"RESTRICTED"}, Native: "PERSONNEL-CHECK", Categories: none, Sponsor: "nzl", NotBefore: issued, NotAfter: expires},
-		{Scheme: "NZL-POLICY", Levels: []string{"IN-CONFIDENCE", "SENSITIVE"}, Native: "PERSONNEL-CHECK", Categories: none, Sponsor: "nzl", NotBefore: issued, NotAfter: expires},
+		{Scheme: "NZL", Levels: []string{"RESTRICTED"}, Native: "PERSONNEL-CHECK", Categories: none, Sponsor: "nzl", NotBefore: since, NotAfter: expires},
+		{Scheme: "NZL-POLICY", Levels: []string{"IN-CONFIDENCE", "SENSITIVE"}, Native: "PERSONNEL-CHECK", Categories: none, Sponsor: "nzl", NotBefore: since, NotAfter: expires},
 	}
 	moana.Evidence = evidence("nzl", shaSigned(tokens["moana"]), `{"subject_type":"person","tenant":"nz-fire","affiliation":{"kind":"tenant","organization":"nz-fire","country":"NZL"},"nationalities":["NZL"],`+
 		`"clearances":[{"scheme":"NZL","native":"PERSONNEL-CHECK","categories":{}}],"location":"NZL"}`)
@@ -71,7 +71,7 @@ func TestSubjectsAreCutToTheirIssuersGrant(t *testing.T) {
 	noah.Properties.Nationalities, noah.Properties.HeldNationalities = []string{"CAN"}, []string{"CAN"}
 	noah.Properties.Clearances = []authz.Clearance{{
 		Scheme: "CAN-PROTECTED", Levels: []string{"PROTECTED A", "PROTECTED B"}, Native: "RELIABILITY", Categories: none,
-		Sponsor: "can", NotBefore: issued, NotAfter: authz.At(time.Date(2026, 12, 31, 0, 0, 0, 0, time.UTC)),
+		Sponsor: "can", NotBefore: since, NotAfter: authz.At(time.Date(2026, 12, 31, 0, 0, 0, 0, time.UTC)),
 	}}
 	noah.Evidence = evidence("can", shaSigned(tokens["noah"]), `{"subject_type":"person","tenant":"ca-housing","affiliation":{"kind":"tenant","organization":"ca-housing","country":"CAN"},"nationalities":["CAN"],`+
 		`"clearances":[{"scheme":"CAN","native":"RELIABILITY","categories":{},"not_after":"2026-12-31T00:00:00.000000000Z"}],"location":"CAN"}`)
@@ -80,7 +80,7 @@ func TestSubjectsAreCutToTheirIssuersGrant(t *testing.T) {
 	olga.Properties.Affiliation = &authz.Affiliation{Kind: "provider", Organization: "provider", Country: "USA"}
 	olga.Properties.Nationalities, olga.Properties.HeldNationalities = []string{"USA"}, []string{"USA"}
 	olga.Properties.Clearances = []authz.Clearance{{
-		Scheme: "USA", Levels: []string{"UNCLASSIFIED", "CONFIDENTIAL", "SECRET"}, Categories: none, Sponsor: "usa", NotBefore: issued, NotAfter: expires,
+		Scheme: "USA", Levels: []string{"UNCLASSIFIED", "CONFIDENTIAL", "SECRET"}, Categories: none, Sponsor: "usa", NotBefore: since, NotAfter: expires,
 	}}
 	olga.Approvals = []authz.Approval{{
 		ID: "a-1", Operator: "provider|olga", Row: "us-defense-plans/", Actions: []string{"read", "list"}, Enclave: "iad-1",
@@ -94,7 +94,7 @@ func TestSubjectsAreCutToTheirIssuersGrant(t *testing.T) {
 	eve := authz.Subject{Properties: bare("fra"), ID: "fra|eve", Location: "USA", Approvals: []authz.Approval{}}
 	eve.Properties.Nationalities, eve.Properties.HeldNationalities = []string{"FRA"}, []string{"USA", "FRA"}
 	eve.Properties.Clearances = []authz.Clearance{{
-		Scheme: "FRA", Levels: []string{"SECRET"}, Categories: map[string][]string{"special": {"FRANCE"}}, Sponsor: "fra", NotBefore: issued, NotAfter: expires,
+		Scheme: "FRA", Levels: []string{"SECRET"}, Categories: map[string][]string{"special": {"FRANCE"}}, Sponsor: "fra", NotBefore: since, NotAfter: expires,
 	}}
 	eve.Properties.Session.HighWater = []authz.Label{{
 		Scheme: "USA", Level: "SECRET", Categories: none, Nation: []string{}, Handling: []string{}, Alternatives: []authz.Label{},

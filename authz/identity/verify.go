@@ -252,6 +252,9 @@ func (t *verified) inForce(now time.Time) *authz.Refusal {
 
 // standing holds that nothing of t is revoked, by the bundle or locally.
 func (v *Verifier) standing(t *verified) *authz.Refusal {
+	if v.revoked.stale != nil {
+		return authz.Refuse(authz.FreshnessRevocation, v.revoked.stale.Error())
+	}
 	why := v.revoked.why(t)
 	if v.denials != nil {
 		local := v.denials.current.Load()
@@ -286,7 +289,7 @@ func (v *Verifier) subject(i *issuer, t token, r registered, c claims) authz.Sub
 	s := authz.Subject{
 		Type:       cut.subjectType(c.SubjectType),
 		ID:         i.id + "|" + r.sub,
-		Properties: cut.properties(c, date(r.iat), date(r.exp)),
+		Properties: cut.properties(c, sinceIssued(r.iat), date(r.exp)),
 		Evidence: authz.Evidence{
 			Issuer: t.iss, KeyID: t.kid, TokenDigest: digest(t, r),
 			IssuedAt: date(r.iat), Expires: date(r.exp), Claims: c.evidence(),
@@ -309,5 +312,8 @@ func digest(t token, r registered) string {
 	sum := sha256.Sum256([]byte(name))
 	return hex.EncodeToString(sum[:])
 }
+
+// sinceIssued is from when what was issued at a time counts here: the issuer's clock may be ahead of ours.
+func sinceIssued(unix int64) authz.Time { return date(unix - int64(maxSkew/time.Second)) }
 
 func date(unix int64) authz.Time { return authz.At(time.Unix(unix, 0)) }
