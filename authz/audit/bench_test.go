@@ -56,7 +56,7 @@ func BenchmarkAppend(b *testing.B) {
 // BenchmarkVerify is lines that are read and judged.
 func BenchmarkVerify(b *testing.B) {
 	dir := b.TempDir()
-	const n = 10_000
+	const n = 100_000
 	l := openLogs(b, audit.Config{Key: signingKey, Dir: dir, Durability: audit.Buffered}, "us-defense")
 	var wg sync.WaitGroup
 	for range 100 {

@@ -15,6 +15,7 @@ import (
 const (
 	maxWaiting = 64 << 20 // bytes that may wait in one log
 	keepBuffer = 4 << 20  // a larger buffer is let go after its group
+	aside      = 64 << 10 // bytes of a group from which on its hashing is worth a goroutine beside the flush
 )
 
 // pending is one record that waits for its group.
@@ -76,6 +77,7 @@ type log struct {
 	closeErr    error         // what its end brought; read after ended
 
 	id        identity
+	began     uint64        // lines when the log was opened; read only
 	snapshots chan snapshot // from the committer to the publisher
 	published chan struct{} // closed when the publisher has ended
 }
@@ -293,6 +295,10 @@ func (l *log) writeLines(b []byte, durable bool, group []*pending) error {
 	}
 	// The tree grows while the disk flushes. Should the flush fail, the tree has leaves that are not durable, but then the log has
 	// failed and no checkpoint is made of it.
+	if len(b) < aside { // another goroutine would cost more than it wins
+		l.hash(b)
+		return l.flush()
+	}
 	hashed := make(chan struct{})
 	go func() {
 		l.hash(b)

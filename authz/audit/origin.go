@@ -214,6 +214,14 @@ func (c *Config) ours(id identity) error {
 
 // replace puts content under a name, whole or not at all, and durably.
 func (c *Config) replace(dir, name string, content []byte) error {
+	if err := c.put(dir, name, content); err != nil {
+		return err
+	}
+	return syncDir(filepath.Dir(filepath.Join(dir, name)))
+}
+
+// put is replace, but the name is durable only when its folder is synced.
+func (c *Config) put(dir, name string, content []byte) error {
 	temp := filepath.Join(dir, filepath.Base(name)+tempSuffix)
 	f, err := c.open(temp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC)
 	if err != nil {
@@ -225,11 +233,7 @@ func (c *Config) replace(dir, name string, content []byte) error {
 	if err = errors.Join(err, f.Close()); err != nil {
 		return err
 	}
-	path := filepath.Join(dir, name)
-	if err := os.Rename(temp, path); err != nil {
-		return err
-	}
-	return syncDir(filepath.Dir(path))
+	return os.Rename(temp, filepath.Join(dir, name))
 }
 
 // ParseKey reads the gateway's signing key: an Ed25519 private key in PEM, as `openssl genpkey -algorithm ed25519` makes it.

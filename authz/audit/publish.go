@@ -88,8 +88,16 @@ func (l *log) publish() {
 
 // write makes the tiles durable and then the checkpoint that needs them.
 func (l *log) write(s snapshot) error {
+	dirs := map[string]bool{}
 	for _, t := range s.tiles {
-		if err := l.writeTile(t); err != nil {
+		dir, err := l.writeTile(t)
+		if err != nil {
+			return err
+		}
+		dirs[dir] = true
+	}
+	for dir := range dirs {
+		if err := syncDir(dir); err != nil {
 			return err
 		}
 	}
@@ -106,16 +114,19 @@ func (l *log) write(s snapshot) error {
 	return nil
 }
 
-// writeTile writes a full tile unless it is there: after a crash, tiles are made again from the lines.
-func (l *log) writeTile(t tlog.Tile) error {
+// writeTile writes a full tile and returns its folder, which is not synced. One that can be there, from before a crash, is left if it
+// is right.
+func (l *log) writeTile(t tlog.Tile) (string, error) {
 	path := filepath.Join(l.dir, filepath.FromSlash(t.Path()))
-	if have, err := readSmall(path, tlog.TileBytes); err == nil && bytes.Equal(have, t.Hashes) {
-		return nil
+	if t.End() <= l.began {
+		if have, err := readSmall(path, tlog.TileBytes); err == nil && bytes.Equal(have, t.Hashes) {
+			return filepath.Dir(path), nil
+		}
 	}
 	if err := mkdirs(l.dir, filepath.Dir(path)); err != nil {
-		return err
+		return "", err
 	}
-	return l.c.replace(l.dir, filepath.FromSlash(t.Path()), t.Hashes)
+	return filepath.Dir(path), l.c.put(l.dir, filepath.FromSlash(t.Path()), t.Hashes)
 }
 
 // mkdirs makes the folders between top and dir, durably.

@@ -70,7 +70,7 @@ func (r *rebuild) segment(first uint64) error {
 		return err
 	}
 	defer f.Close()
-	in := newLines(f)
+	in := wholeSegment(f)
 	for i := range uint64(segmentLines) {
 		c, err := in.next()
 		if err != nil && !errors.Is(err, io.EOF) {
@@ -174,7 +174,7 @@ func (l *log) recoverFrom(firsts []uint64, signed tlog.Checkpoint, fromTiles boo
 	if end.next < signed.Size {
 		return found{}, l.damage(path, 0, end.next, fmt.Sprintf("the log has %d whole lines, and its checkpoint was signed for %d", end.next, signed.Size))
 	}
-	l.latest = end.time
+	l.latest, l.began = end.time, end.next
 	l.next, l.group, l.tree, l.offered, l.stat.Lines, l.stat.Signed = end.next, end.next, r.tree, signed.Size, end.next, signed.Size
 	return l.reopen(path, end)
 }

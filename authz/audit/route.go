@@ -65,13 +65,13 @@ func route(r authz.Record) []routed {
 	if r.Subject == nil || len(r.Accesses) == 0 {
 		return []routed{{GatewayLog, r}}
 	}
+	if name := logOf(r.Accesses[0]); !slices.ContainsFunc(r.Accesses, func(a authz.RecordAccess) bool { return logOf(a) != name }) {
+		return []routed{{name, r}}
+	}
 	var copies []routed
 	at := map[string]int{}
 	for _, a := range r.Accesses {
-		name := GatewayLog
-		if a.Tenant != nil {
-			name = *a.Tenant
-		}
+		name := logOf(a)
 		i, found := at[name]
 		if !found {
 			i = len(copies)
@@ -83,4 +83,12 @@ func route(r authz.Record) []routed {
 		copies[i].record.Accesses = append(copies[i].record.Accesses, a)
 	}
 	return copies
+}
+
+// logOf returns the log of an access.
+func logOf(a authz.RecordAccess) string {
+	if a.Tenant == nil {
+		return GatewayLog
+	}
+	return *a.Tenant
 }

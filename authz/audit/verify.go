@@ -274,7 +274,7 @@ func (w *walker) segment(path string, first uint64, last bool) (int64, error) {
 		return 0, err
 	}
 	defer f.Close()
-	in := newLines(f)
+	in := wholeSegment(f)
 	number := 0
 	for {
 		c, err := in.next()

@@ -13,7 +13,9 @@ package tlog
 
 import (
 	"crypto/sha256"
+	"hash"
 	"slices"
+	"sync"
 
 	"golang.org/x/mod/sumdb/tlog"
 )
@@ -23,10 +25,25 @@ type Hash = tlog.Hash
 
 // LeafHash returns the hash of a leaf.
 func LeafHash(leaf []byte) Hash {
-	// Of one buffer, not of a running hash, which would be on the heap: this is most of what a record costs.
-	var small [2048]byte
-	return sha256.Sum256(append(append(small[:0], 0), leaf...))
+	// Of a running hash that is kept: neither a copy of the leaf nor anything on the heap, for this is most of what a record costs.
+	h := hashers.Get().(*hasher)
+	h.Reset()
+	h.Write(leafPrefix)
+	h.Write(leaf)
+	h.Sum(h.sum[:0])
+	sum := h.sum
+	hashers.Put(h)
+	return sum
 }
+
+var leafPrefix = []byte{0}
+
+type hasher struct {
+	hash.Hash
+	sum Hash
+}
+
+var hashers = sync.Pool{New: func() any { return &hasher{Hash: sha256.New()} }}
 
 // Tree is the right edge of a growing tree: enough to add leaves, to know the root, and to give each tile when it is full. The
 // zero Tree is empty.
