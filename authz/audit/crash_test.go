@@ -4,7 +4,9 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"flag"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -15,7 +17,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/sallyport-dev/sallyport/authz"
 	"github.com/sallyport-dev/sallyport/authz/audit"
+	"github.com/sallyport-dev/sallyport/authz/audit/tlog"
 )
 
 const (
@@ -58,11 +62,14 @@ func victim(dir string) {
 	select {}
 }
 
+var kills = flag.Int("kills", 30, "how often the writer is killed")
+
 func TestKill9LosesNoAcknowledgedRecord(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	acked := map[string]bool{}
-	for run := range 30 {
+	last := map[string]tlog.Checkpoint{}
+	for run := range *kills {
 		cmd := exec.Command(os.Args[0])
 		cmd.Env = append(os.Environ(), victimDir+"="+dir, victimRun+"="+fmt.Sprint(run))
 		out, err := cmd.StdoutPipe()
@@ -85,6 +92,7 @@ func TestKill9LosesNoAcknowledgedRecord(t *testing.T) {
 			acked[lines.Text()] = true
 		}
 		cmd.Wait()
+		checkpointsAgree(t, dir, last)
 	}
 	l := openLogs(t, audit.Config{Key: signingKey, Dir: dir}, "us-defense", "fr-space")
 	if err := l.Close(); err != nil {
@@ -102,6 +110,36 @@ func TestKill9LosesNoAcknowledgedRecord(t *testing.T) {
 		if have[id] != 1 {
 			t.Errorf("record %q was acknowledged and is there %d times", id, have[id])
 		}
+	}
+}
+
+// checkpointsAgree looks at the checkpoint that each log was left with, and requires that the tree it had before, as far as that reached,
+// is the beginning of the tree of its lines now. It notes the new ones.
+func checkpointsAgree(t testing.TB, dir string, last map[string]tlog.Checkpoint) {
+	t.Helper()
+	for _, log := range []string{"gateway", "us-defense", "fr-space"} {
+		a, err := audit.OpenArchive(filepath.Join(dir, log))
+		if err != nil {
+			continue // killed before it was made
+		}
+		before := last[log]
+		if a.Checkpoint().Size < before.Size {
+			t.Errorf("log %s: a checkpoint of %d lines after one of %d", log, a.Checkpoint().Size, before.Size)
+		}
+		if before.Size > 0 {
+			var tree tlog.Tree
+			// What is after the checkpoint may be torn, and is read no further than this.
+			if err := audit.Read(filepath.Join(dir, log), func(_ string, line []byte, _ authz.Record) error {
+				if tree.Size() == before.Size {
+					return io.EOF
+				}
+				tree.Append(tlog.LeafHash(line))
+				return nil
+			}); tree.Size() != before.Size || tree.Root() != before.Root {
+				t.Errorf("log %s: its first %d lines are not those of the checkpoint before: %v", log, before.Size, err)
+			}
+		}
+		last[log] = a.Checkpoint()
 	}
 }
 

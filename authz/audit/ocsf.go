@@ -16,6 +16,8 @@ const (
 	ocsfDatastore = 6005
 	ocsfCategory  = 6 // application activity
 	ocsfOther     = 99
+
+	ocsfDatabucket = 2
 )
 
 // Activities of the two classes by the action of an access.
@@ -31,7 +33,8 @@ type ocsfEvent struct {
 	Type       int            `json:"type_uid"`
 	Time       int64          `json:"time"` // milliseconds
 	Severity   int            `json:"severity_id"`
-	Status     int            `json:"status_id"` // 1 success, 2 failure
+	Status     int            `json:"status_id"`         // 1 success, 2 failure
+	Store      int            `json:"type_id,omitempty"` // of a datastore: 2 is a databucket
 	Detail     string         `json:"status_detail,omitempty"`
 	Metadata   map[string]any `json:"metadata"`
 	Actor      map[string]any `json:"actor"`
@@ -69,23 +72,20 @@ func newOCSF(r authz.Record, a authz.RecordAccess) ocsfEvent {
 		Category: ocsfCategory, Class: ocsfAPI, Time: r.Time.UnixMilli(), Severity: 1, Status: 2, Detail: ids(r.Reasons),
 		Metadata: map[string]any{"version": "1.5.0", "uid": r.DecisionID, "correlation_uid": r.RequestID,
 			"product": map[string]any{"name": "Sallyport", "vendor_name": "Sallyport"}},
-		Actor:    map[string]any{},
-		Source:   map[string]any{"ip": r.RequestedBy},
+		Actor:    ocsfActor(r),
+		Source:   ocsfSource(r),
 		Unmapped: map[string]any{"marking": r.Marking, "tenant": a.Tenant, "row": a.Row, "bundle_digest": r.Bundle.Digest, "clock": r.Clock},
 	}
 	if a.Allow {
 		e.Status = 1
 	}
-	if r.Subject != nil {
-		e.Actor["user"] = map[string]any{"uid": r.Subject.ID, "type_id": ocsfOther, "type": r.Subject.Type}
-	}
-	if r.Request != nil {
+	if r.Request != nil && r.Request.Path != "" {
 		e.HTTP = map[string]any{"http_method": r.Request.Method, "url": map[string]any{"hostname": r.Request.Host, "path": r.Request.Path}}
 	}
 	activity := ocsfAPIActivity
 	if bucket, stored := strings.CutPrefix(a.Resource, "s3://"); stored {
 		name, key, _ := strings.Cut(bucket, "/")
-		e.Class, activity = ocsfDatastore, ocsfDatastoreActivity
+		e.Class, activity, e.Store = ocsfDatastore, ocsfDatastoreActivity, ocsfDatabucket
 		e.Bucket = map[string]any{"name": name, "type_id": 1, "type": "S3", "uid": a.Resource}
 		if key != "" {
 			e.Bucket["file"] = map[string]any{"name": key, "type_id": 1}
@@ -102,4 +102,24 @@ func newOCSF(r authz.Record, a authz.RecordAccess) ocsfEvent {
 	}
 	e.Type = e.Class*100 + e.ActivityID
 	return e
+}
+
+// ocsfActor is who asked; of an event, the gateway. One that is masked is named by its commitment, which is another in each record.
+func ocsfActor(r authz.Record) map[string]any {
+	if r.Subject == nil {
+		return map[string]any{"app_name": "sallyport", "app_uid": r.Gateway.ID}
+	}
+	uid := r.Subject.ID
+	if commitment := r.Masked["/subject/id"]; commitment != "" {
+		uid = "masked:" + commitment
+	}
+	return map[string]any{"user": map[string]any{"uid": uid, "type_id": ocsfOther, "type": r.Subject.Type}}
+}
+
+// ocsfSource is where the request came from; of an event, the gateway.
+func ocsfSource(r authz.Record) map[string]any {
+	if r.RequestedBy == "" {
+		return map[string]any{"svc_name": "sallyport"}
+	}
+	return map[string]any{"ip": r.RequestedBy}
 }
