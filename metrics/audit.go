@@ -14,6 +14,9 @@ type AuditLog struct {
 	Unsigned uint64        // durable lines that no checkpoint covers yet
 	Flush    time.Duration // how long the last group took
 	Counted  uint64        // denials that were counted instead of recorded one by one
+
+	MaskingErrors uint64 // records of which everything is masked, since what policy asked for could not be done
+	Recovered     bool   // something was cut when the log was opened
 }
 
 // AuditLogs sets what is asked, at each scrape, how the decision logs are, by name: gateway or a tenant. It may be called once.
@@ -31,6 +34,8 @@ var (
 	auditUnsigned = auditDesc("unsigned_lines", "Durable lines that no checkpoint covers yet.")
 	auditFlush    = auditDesc("flush_seconds", "How long the last group took to write and flush.")
 	auditCounted  = auditDesc("counted_denials_total", "Denials of nobody known that were counted instead of recorded one by one.")
+	auditMasking  = auditDesc("masking_errors_total", "Records of which everything is masked, since what policy asked for could not be done.")
+	auditCut      = auditDesc("recovered", "1 if an unfinished line or decision was cut when the log was opened: the run before was killed.")
 )
 
 func auditDesc(name, help string) *prometheus.Desc {
@@ -39,7 +44,7 @@ func auditDesc(name, help string) *prometheus.Desc {
 
 // Describe implements prometheus.Collector.
 func (auditLogs) Describe(to chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{auditFailed, auditRefusing, auditQueued, auditUnsigned, auditFlush, auditCounted} {
+	for _, d := range []*prometheus.Desc{auditFailed, auditRefusing, auditQueued, auditUnsigned, auditFlush, auditCounted, auditMasking, auditCut} {
 		to <- d
 	}
 }
@@ -55,7 +60,9 @@ func (state auditLogs) Collect(to chan<- prometheus.Metric) {
 		gauge(auditQueued, float64(s.Queued))
 		gauge(auditUnsigned, float64(s.Unsigned))
 		gauge(auditFlush, s.Flush.Seconds())
+		gauge(auditCut, number(s.Recovered))
 		to <- prometheus.MustNewConstMetric(auditCounted, prometheus.CounterValue, float64(s.Counted), log)
+		to <- prometheus.MustNewConstMetric(auditMasking, prometheus.CounterValue, float64(s.MaskingErrors), log)
 	}
 }
 

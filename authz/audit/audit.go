@@ -298,6 +298,8 @@ type Stat struct {
 	LastFlush time.Duration // how long the last group took to write and flush
 	Queued    int           // records that wait now
 	Counted   uint64        // denials that were counted instead of recorded one by one; only in the gateway's log
+	MaskAll   uint64        // records of which everything is masked, since what policy asked for could not be done
+	Recovered bool          // something was cut when the log was opened: the run before was killed
 	Failed    bool          // a write or flush failed; this log takes nothing until it is opened again
 	Refusing  bool          // it takes no decision now: it has failed, or the disk is down to its reserve
 }

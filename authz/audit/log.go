@@ -23,6 +23,7 @@ type pending struct {
 	lines    [][]byte // the members of each of its lines
 	openings []byte   // what opens its commitments, if it has any
 	bytes    int
+	maskAll  bool
 	event    bool       // may use the disk's reserve
 	buffered bool       // its answer need not wait for the disk
 	done     chan error // has room for the one answer, so the committer never waits for a caller that left
@@ -33,7 +34,7 @@ func newPending(r authz.Record, opened openings) (*pending, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &pending{lines: lines, event: r.Type != typeDecision, buffered: buffered(r), done: make(chan error, 1)}
+	p := &pending{lines: lines, event: r.Type != typeDecision, buffered: buffered(r), maskAll: r.MaskingError != "", done: make(chan error, 1)}
 	if opened != nil {
 		if p.openings, err = opened.lines(r); err != nil {
 			return nil, err
@@ -202,6 +203,11 @@ func (l *log) commitAndCount(group []*pending) error {
 	l.stat.LastFlush = took
 	if err == nil {
 		l.stat.Records += uint64(len(group))
+		for _, p := range group {
+			if p.maskAll {
+				l.stat.MaskAll++
+			}
+		}
 		l.stat.Groups++
 		l.stat.Lines = l.next
 		return nil

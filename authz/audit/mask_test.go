@@ -270,3 +270,22 @@ func FuzzReveal(f *testing.F) {
 		}
 	})
 }
+
+func TestMaskingErrorsAndRecoveriesAreCounted(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	l := openLogs(t, audit.Config{Key: signingKey, Dir: dir}, "us-defense")
+	mustAppend(t, l, secret("good", "/subject/id"), secret("bad"), secret("bad too", "/nothing"))
+	if s := l.Stats()["us-defense"]; s.MaskAll != 2 || s.Recovered {
+		t.Errorf("%+v", s)
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	path := segment(dir, "us-defense", 0)
+	writeFile(t, path, append(readFile(t, path), `{"n":3,`...))
+	l = openLogs(t, audit.Config{Key: signingKey, Dir: dir}, "us-defense")
+	if s := l.Stats()["us-defense"]; s.MaskAll != 0 || !s.Recovered {
+		t.Errorf("%+v", s)
+	}
+}

@@ -30,6 +30,7 @@ func openLog(c *Config, name string) (*log, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("audit: log %s can't be opened: %w", name, err), l.lock.Close())
 	}
+	l.stat.Recovered = !found.clean()
 	l.start()
 	if found.clean() {
 		return l, nil

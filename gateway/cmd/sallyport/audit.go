@@ -140,13 +140,21 @@ func describe(log string, r authz.Record) string {
 		outcome = "allow"
 	}
 	if r.Subject != nil {
-		who = r.Subject.ID
+		who = orMasked(r.Subject.ID)
 	}
 	if len(r.Accesses) > 0 {
-		what = r.Accesses[0].Action + " " + r.Accesses[0].Resource
+		what = r.Accesses[0].Action + " " + orMasked(r.Accesses[0].Resource)
 		if n := len(r.Accesses); n > 1 {
 			what += fmt.Sprintf(" (+%d)", n-1)
 		}
 	}
 	return fmt.Sprintf("%s %s %s %s %q %s %s", r.Time, log, outcome, who, what, list(r.Reasons), r.DecisionID)
+}
+
+// orMasked is a text that only a mask leaves empty.
+func orMasked(s string) string {
+	if s == "" {
+		return "[masked]"
+	}
+	return s
 }

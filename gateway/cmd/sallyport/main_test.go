@@ -35,7 +35,7 @@ func TestMain(m *testing.M) {
 //	onejson               standard output is one JSON document
 //	bundle DIR            writes the shipped policies with the demo's world, whose issuers nobody answers for
 //	config DIR            writes a gateway's folder with bundle, keys, an empty log folder and sallyport.yaml; $HTTP is its address
-//	logs DIR              writes the logs of a start and of one decision
+//	logs [--mask] DIR     writes the logs of a start and of one decision, of which --mask hides the person
 //	input FILE            writes the policy input of sam who reads us-defense-plans/welcome.txt
 //	flip FILE OFFSET      changes one byte
 func TestCommands(t *testing.T) {
@@ -64,7 +64,9 @@ func TestCommands(t *testing.T) {
 				ts.Setenv("HTTP", address)
 			},
 			"input": func(ts *testscript.TestScript, _ bool, args []string) { ts.Check(writeInput(ts.MkAbs(args[0]))) },
-			"logs":  func(ts *testscript.TestScript, _ bool, args []string) { ts.Check(writeLogs(ts.MkAbs(args[0]))) },
+			"logs": func(ts *testscript.TestScript, _ bool, args []string) {
+				ts.Check(writeLogs(ts.MkAbs(args[len(args)-1]), len(args) > 1 && args[0] == "--mask"))
+			},
 		},
 	})
 }
@@ -202,7 +204,7 @@ audit:
 
 var testKey = ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize))
 
-func writeLogs(dir string) error {
+func writeLogs(dir string, mask bool) error {
 	logs, err := audit.Open(audit.Config{Dir: dir, Key: testKey, Gateway: authz.Gateway{ID: "sallyport"}})
 	if err != nil {
 		return err
@@ -226,6 +228,9 @@ func writeLogs(dir string) error {
 	r.Accesses = []authz.RecordAccess{{
 		Action: "read", Resource: "s3://us-defense-plans/welcome.txt", Tenant: &tenant, Reasons: r.Reasons, Unproven: r.Unproven,
 	}}
+	if mask {
+		r.Accesses[0].Obligations = []authz.Obligation{{ID: authz.AuditMask, Fields: []string{"/subject/id"}}}
+	}
 	if err := logs.Append(context.Background(), r); err != nil {
 		return err
 	}

@@ -167,7 +167,7 @@ func logStates(logs *audit.Logs) map[string]metrics.AuditLog {
 	states := map[string]metrics.AuditLog{}
 	for name, s := range logs.Stats() {
 		states[name] = metrics.AuditLog{Failed: s.Failed, Refusing: s.Refusing, Queued: s.Queued, Unsigned: s.Lines - min(s.Lines, s.Signed),
-			Flush: s.LastFlush, Counted: s.Counted}
+			Flush: s.LastFlush, Counted: s.Counted, MaskingErrors: s.MaskAll, Recovered: s.Recovered}
 	}
 	return states
 }
