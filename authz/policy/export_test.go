@@ -3,6 +3,7 @@ package policy
 import (
 	"context"
 	"encoding/json"
+	"testing"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/rego"
@@ -65,4 +66,22 @@ func DecideText(e *Engine, input []byte) (authz.Decision, error) {
 		return authz.Decision{}, err
 	}
 	return d[0], nil
+}
+
+// Explainer returns what explains inputs of e, which was made of b.
+func Explainer(t testing.TB, e *Engine, b *Bundle) func(input []byte) Explanation {
+	t.Helper()
+	x, err := newExplainer(t.Context(), b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { x.store.Abort(context.Background(), x.txn) })
+	return func(input []byte) Explanation {
+		t.Helper()
+		explanation, err := e.explain(x, input)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return explanation
+	}
 }

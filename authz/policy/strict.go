@@ -24,16 +24,16 @@ import (
 // makes text that is not UTF-8 ends the evaluation in Wasm.
 
 // unfailing builtins are the same in Wasm and Go for all values, and have no errors.
-var unfailing = words(`eq equal assign neq lt lte gt gte internal.member_2 internal.member_3
+var unfailing = wordSet(`eq equal assign neq lt lte gt gte internal.member_2 internal.member_3
 	is_array is_boolean is_null is_number is_object is_set is_string type_name
 	print internal.print rego.metadata.chain rego.metadata.rule`) // the compiler replaces the last line
 
 // fast builtins are the same in Wasm and Go for all values for which Wasm's has a value, of minus for sets: of numbers, the two round
 // differently.
-var fast = words(`count union intersection and or minus set_diff array.concat array.slice object.get object.keys
+var fast = wordSet(`count union intersection and or minus set_diff array.concat array.slice object.get object.keys
 	startswith endswith contains graph.reachable`)
 
-func words(text string) map[string]bool {
+func wordSet(text string) map[string]bool {
 	set := map[string]bool{}
 	for _, w := range strings.Fields(text) {
 		set[w] = true

@@ -120,6 +120,7 @@ func printTests(w io.Writer, report policy.TestReport) {
 
 func newPolicyEval() *cobra.Command {
 	var inputPath string
+	var explain bool
 	c := &cobra.Command{
 		Use: "eval DIR --input FILE", Short: "Decide one input and print the decision with its reasons", Args: one("DIR"),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -129,6 +130,17 @@ func newPolicyEval() *cobra.Command {
 			input, err := readInput(c, inputPath)
 			if err != nil {
 				return fail(exitUsage, err)
+			}
+			if explain {
+				x, err := policy.Explain(c.Context(), args[0], input)
+				if err != nil {
+					return fail(policy.ExitCode(err), naming(err, inputPath))
+				}
+				if wantsJSON(c) {
+					return printJSON(c, x)
+				}
+				_, err = io.WriteString(c.OutOrStdout(), x.Text())
+				return fail(exitInternal, err)
 			}
 			o, err := policy.Eval(c.Context(), args[0], input)
 			if err != nil {
@@ -144,6 +156,7 @@ func newPolicyEval() *cobra.Command {
 			return fail(exitInternal, w.Flush())
 		},
 	}
+	c.Flags().BoolVar(&explain, "explain", false, "say of each check what proved it or what was missing")
 	c.Flags().StringVar(&inputPath, "input", "", "the policy input, JSON; - is standard input")
 	return c
 }
