@@ -92,7 +92,7 @@ func New(ctx context.Context, b *Bundle, c Config) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	if e.overlays, err = b.newOverlays(ctx); err != nil {
+	if e.overlays, err = b.newOverlays(ctx, e.timeout); err != nil {
 		return nil, err
 	}
 	started := false
@@ -109,7 +109,7 @@ func New(ctx context.Context, b *Bundle, c Config) (*Engine, error) {
 	if err := r.err(b.dir); err != nil {
 		return nil, err
 	}
-	e.readsID = readsResourceID(compiler) || e.overlays.readsID
+	e.readsID = readsResourceID(compiler, entrypointRef) || e.overlays.readsID
 	e.query, err = rego.New(
 		rego.Query(entrypoint),
 		rego.Compiler(compiler),

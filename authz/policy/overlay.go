@@ -26,17 +26,17 @@ import (
 //
 // It always runs in Wasm, whichever engine decides: topdown bounds no memory. Where wazero has no compiler it interprets.
 const (
-	overlayPages  = 32                    // of memory beside the data: what it may do before overlay.objected, the same on every machine
-	overlayLimit  = 40 * time.Millisecond // of one evaluation, before system.timeout
-	overlayFree   = time.Millisecond      // of one evaluation, which is not counted: an honest one takes a tenth of that
-	overlayCredit = time.Second           // of evaluations beyond what is free, in a burst
-	overlayShare  = 8                     // and then one part in so many of the time
+	overlayPages  = 32               // of memory beside the data: what it may do before overlay.objected, the same on every machine
+	overlayFree   = time.Millisecond // of an evaluation is not counted: an honest one takes a tenth of that
+	overlayCredit = time.Second      // of evaluations beyond what is free, in a burst, before system.timeout
+	overlayShare  = 8                // and then one part in so many of the time
 )
 
 // overlay is a tenant's objections.
 type overlay struct {
 	program    *program
 	entrypoint int
+	limit      time.Duration // of an evaluation, before system.timeout
 	jobs       chan *objection
 
 	mu     sync.Mutex    // guards the rest
@@ -100,13 +100,13 @@ type overlays struct {
 	workers sync.WaitGroup
 }
 
-func (b *Bundle) newOverlays(ctx context.Context) (*overlays, error) {
+func (b *Bundle) newOverlays(ctx context.Context, limit time.Duration) (*overlays, error) {
 	o := &overlays{of: map[string]*overlay{}}
 	compiler, err := b.compileOverlays()
 	if err != nil || compiler == nil {
 		return o, err
 	}
-	o.readsID = readsResourceID(compiler)
+	o.readsID = readsResourceID(compiler, ast.MustParseRef("data.overlay"))
 	tenants := map[string]bool{}
 	for _, m := range b.modules {
 		if m.overlay != "" && !m.test && len(m.parsed.Rules) > 0 {
@@ -128,7 +128,7 @@ func (b *Bundle) newOverlays(ctx context.Context) (*overlays, error) {
 		if err != nil {
 			return nil, errors.Join(fmt.Errorf("overlay of %s: %w", t, err), o.code.close())
 		}
-		v := &overlay{program: p, entrypoint: i, jobs: make(chan *objection), credit: overlayCredit, at: time.Now()}
+		v := &overlay{program: p, entrypoint: i, limit: limit, jobs: make(chan *objection), credit: overlayCredit, at: time.Now()}
 		if err := v.rehearse(ctx, b, t, compiler); err != nil {
 			return nil, errors.Join(err, o.code.close())
 		}
@@ -253,7 +253,7 @@ func (v *overlay) evaluate(in *instance, input []byte) (said verdict, next *inst
 			said, next = unanswered(fmt.Errorf("%v", r)), nil
 		}
 	}()
-	ctx, cancel := context.WithTimeout(context.Background(), overlayLimit)
+	ctx, cancel := context.WithTimeout(context.Background(), v.limit)
 	defer cancel()
 	stop := topdown.NewCancel()
 	defer context.AfterFunc(ctx, stop.Cancel)()

@@ -2,11 +2,11 @@ package policy
 
 import "github.com/open-policy-agent/opa/v1/ast"
 
-// readsResourceID reports whether a compiled module may read input.resource.id. Whatever is not plainly something else counts:
-// input or input.resource as a value, a member picked by a variable, a replaced input.
-func readsResourceID(c *ast.Compiler) bool {
+// readsResourceID reports whether the rules of a document, or what they ask, may read input.resource.id. Whatever is not plainly
+// something else counts: input or input.resource as a value, a member picked by a variable, a replaced input.
+func readsResourceID(c *ast.Compiler, document ast.Ref) bool {
 	reads := false
-	for _, m := range c.Modules {
+	for r := range asked(c, document) {
 		v := ast.NewGenericVisitor(func(x any) bool {
 			switch x := x.(type) {
 			case ast.Ref:
@@ -23,9 +23,32 @@ func readsResourceID(c *ast.Compiler) bool {
 			}
 			return reads
 		})
-		v.Walk(m)
+		v.Walk(r)
 	}
 	return reads
+}
+
+// asked returns the rules of a document and all that they lead to: what else a bundle has, such as words that explain a decision, is
+// never evaluated for it.
+func asked(c *ast.Compiler, document ast.Ref) map[*ast.Rule]bool {
+	all := map[*ast.Rule]bool{}
+	var add func(*ast.Rule)
+	add = func(r *ast.Rule) {
+		if r == nil || all[r] {
+			return
+		}
+		all[r] = true
+		add(r.Else)
+		for next := range c.Graph.Dependencies(r) {
+			if rule, ok := next.(*ast.Rule); ok {
+				add(rule)
+			}
+		}
+	}
+	for _, r := range c.GetRules(document) {
+		add(r)
+	}
+	return all
 }
 
 func termReadsID(t *ast.Term) bool {
