@@ -153,3 +153,37 @@ func count(cuts []authz.Cut, claim string) (n int) {
 	}
 	return n
 }
+
+// FuzzRequest holds that nobody gets in without a token that an issuer has signed, whatever stands in the headers and the certificate.
+func FuzzRequest(f *testing.F) {
+	w := newWorld(f)
+	good := w.token("sam")
+	a := newAuthority()
+	must(w.tryEdge(a.pem, "{}"))
+	peer := a.peer(tablet)
+	f.Add("Bearer "+good, "", "", "", "", "", "")
+	f.Add("AWS4-HMAC-SHA256 Credential=a, SignedHeaders=b, Signature=c", good, "", "", "", "", "")
+	f.Add("DPoP "+good, "", "e30.e30.e30", "", "", "", "")
+	f.Add("", "", "", "break_glass:A", "e30.e30.e30", peer.Principal, peer.Certificate)
+	f.Fuzz(func(t *testing.T, authorization, session, proof, purpose, approval, principal, certificate string) {
+		req := authz.Request{Method: "GET", Scheme: "https", Host: "a.test", Path: "/", Peer: authz.Peer{Principal: principal, Certificate: certificate}}
+		for _, h := range []authz.HeaderField{{Name: "authorization", Value: authorization}, {Name: "x-amz-security-token", Value: session},
+			{Name: "dpop", Value: proof}, {Name: "x-sallyport-purpose", Value: purpose}, {Name: "x-sallyport-approval", Value: approval}} {
+			if h.Value != "" {
+				req.Headers = append(req.Headers, h)
+			}
+		}
+		s, err := w.verifier.Verify(t.Context(), req)
+		if err != nil {
+			return
+		}
+		token := strings.HasSuffix(authorization, " "+good) || strings.HasSuffix(authorization, " "+twin(good)) || session == good || session == twin(good)
+		workload := len(req.Headers) == 0 || authorization+session+proof == ""
+		switch {
+		case token && s.ID == "usa|sam":
+		case workload && strings.HasPrefix(s.ID, "edge|spiffe://edge.us-defense.test/") && s.Type != "person" && principal == peer.Principal:
+		default:
+			t.Errorf("%s gets in with %q, %q, %q at %q", s.ID, authorization, session, proof, principal)
+		}
+	})
+}

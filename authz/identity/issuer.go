@@ -247,6 +247,9 @@ func (g grant) check(tenant string, schemes map[string]*scheme) error {
 	if g.Approves && len(g.Tenants) == 0 {
 		return errors.New("approves: want a tenant that the issuer speaks for")
 	}
+	if g.Approves && !slices.Contains(g.Types, "person") {
+		return errors.New("approves: want person among the types: no service approves")
+	}
 	for n, a := range g.Affiliations {
 		if !slices.Contains(affiliationKinds, a.Kind) {
 			return fmt.Errorf("affiliations[%d].kind: %s is none of %v", n, quote(a.Kind), affiliationKinds)

@@ -72,7 +72,7 @@ const (
 )
 
 // withEdge puts a trust domain into the part of us-defense.
-func (w *world) withEdge(t *testing.T, edits ...string) authority {
+func (w *world) withEdge(t testing.TB, edits ...string) authority {
 	t.Helper()
 	a := newAuthority()
 	if err := w.tryEdge(a.pem, "{}", edits...); err != nil {

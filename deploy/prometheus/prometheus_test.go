@@ -9,6 +9,9 @@ import (
 	"testing"
 )
 
+// topics are what the rules are about; each has its rules and their tests.
+var topics = []string{"audit", "identity"}
+
 // promtool returns Prometheus's own checker, from .tools/ or the path.
 func promtool(t *testing.T) string {
 	t.Helper()
@@ -29,18 +32,24 @@ func promtool(t *testing.T) string {
 
 func TestTheAlertRulesDoWhatTheirTestsSay(t *testing.T) {
 	tool := promtool(t)
-	for _, args := range [][]string{{"check", "rules", "audit.rules.yaml"}, {"test", "rules", "audit.test.yaml"}} {
-		if out, err := exec.CommandContext(t.Context(), tool, args...).CombinedOutput(); err != nil {
-			t.Errorf("promtool %v: %v\n%s", args, err, out)
+	for _, topic := range topics {
+		for _, args := range [][]string{{"check", "rules", topic + ".rules.yaml"}, {"test", "rules", topic + ".test.yaml"}} {
+			if out, err := exec.CommandContext(t.Context(), tool, args...).CombinedOutput(); err != nil {
+				t.Errorf("promtool %v: %v\n%s", args, err, out)
+			}
 		}
 	}
 }
 
 // TestTheAlertRulesNameSeriesThatAreThere needs no promtool.
 func TestTheAlertRulesNameSeriesThatAreThere(t *testing.T) {
-	rules, err := os.ReadFile("audit.rules.yaml")
-	if err != nil {
-		t.Fatal(err)
+	var rules []byte
+	for _, topic := range topics {
+		b, err := os.ReadFile(topic + ".rules.yaml")
+		if err != nil {
+			t.Fatal(err)
+		}
+		rules = append(rules, b...)
 	}
 	catalogue, err := os.ReadFile("../../metrics/CATALOGUE.md")
 	if err != nil {
