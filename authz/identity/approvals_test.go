@@ -145,6 +145,7 @@ func TestAnIssuerThatApprovesSpeaksForATenant(t *testing.T) {
 	w := newWorld(t)
 	for want, edit := range map[string][2]string{
 		"approves: want a tenant": {`"grant": {"nations": ["GBR"],`, `"grant": {"approves": true, "nations": ["GBR"],`},
+		"no service approves":     {`"tenants": ["fr-space"], "types": ["person"]`, `"approves": true, "tenants": ["fr-space"], "types": ["service"]`},
 		"types: approval+jwt is":  {`"types": ["at+jwt"]`, `"types": ["at+jwt", "approval+jwt"]`},
 	} {
 		tenants := strings.Replace(tenantsDoc, edit[0], edit[1], 1)

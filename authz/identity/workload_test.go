@@ -303,7 +303,7 @@ func TestATrustDomainThatCouldSayTooMuchIsRefused(t *testing.T) {
 		{"a member that nobody knows", `{"subject_type": "device", "clear`, `{"sub": "x", "subject_type": "device", "clear`, "only the members"},
 		{"actors", `{"subject_type": "device", "clear`, `{"act": {"sub": "x"}, "subject_type": "device", "clear`, "only the members"},
 		{"keys for tokens too", `"workloads": {`, `"jwks_uri": "https://x.test/jwks", "workloads": {`, "no member for tokens"},
-		{"approvals", `"nations": ["USA"]`, `"approves": true, "nations": ["USA"]`, "does not approve"},
+		{"approvals", `"nations": ["USA"]`, `"approves": true, "nations": ["USA"]`, "no service approves"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if err := w.tryEdge(a.pem, "{}", c.old, c.new); err == nil || !strings.Contains(err.Error(), c.want) {
