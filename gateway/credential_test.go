@@ -118,3 +118,41 @@ func TestBreakingTheGlassIsAnOutcomeOfItsOwn(t *testing.T) {
 		t.Errorf("the metrics lack %s", want)
 	}
 }
+
+// TestAuthorityIsTheMeetOfTheChain: who acts for a person must carry each label too, by his own clearance.
+func TestAuthorityIsTheMeetOfTheChain(t *testing.T) {
+	t.Parallel()
+	services := edit{"tenants/us-defense/issuers/data.yaml", "    types: [person]", "    types: [person, service]"}
+	g := start(t, edited(t, services))
+	c := client(t, g.Server, nil)
+	actor := func(sub, level string, before map[string]any) map[string]any {
+		a := map[string]any{"sub": sub}
+		if level != "" {
+			a["clearances"] = []any{map[string]any{"scheme": "USA", "level": level}}
+		}
+		if before != nil {
+			a["act"] = before
+		}
+		return a
+	}
+	for name, c2 := range map[string]struct {
+		act  map[string]any
+		want received
+	}{
+		"a service with as much":              {actor("planner", "SECRET", nil), passes},
+		"a service with less":                 {actor("planner", "CONFIDENTIAL", nil), denied(403, "access.denied")},
+		"a service with nothing":              {actor("planner", "", nil), denied(403, "access.denied")},
+		"two services with as much":           {actor("planner", "SECRET", actor("door", "SECRET", nil)), passes},
+		"two services, of which one has less": {actor("planner", "SECRET", actor("door", "CONFIDENTIAL", nil)), denied(403, "access.denied")},
+	} {
+		tok := token(t, "SECRET", func(c map[string]any) { c["act"] = c2.act })
+		if got, _ := check(t, c, ask("GET", plans, tok)); got != c2.want {
+			t.Errorf("%s: %+v, want %+v", name, got, c2.want)
+		}
+	}
+	g2 := start(t, world) // whose issuer may not vouch for services
+	tok := token(t, "SECRET", func(c map[string]any) { c["act"] = actor("planner", "SECRET", nil) })
+	if got, _ := check(t, client(t, g2.Server, nil), ask("GET", plans, tok)); got.Says != "identity.issuer" {
+		t.Errorf("a service of an issuer that may not vouch for any: %+v", got)
+	}
+}
