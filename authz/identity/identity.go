@@ -1,8 +1,10 @@
-// Package identity turns the one token of a request into a subject that holds no more than the token's issuer may say.
+// Package identity turns the one token of a request, and the certificate of the workload that sent it, into a subject that holds no
+// more than their issuers may say.
 //
 // A token is taken through four gates in this order: its form (one spelling only, before any library sees it), its issuer and key
 // (from the bundle and from the issuer's JWKS), its signature, its claims. What passes is cut to the issuer's grant: every member
-// of the subject is by default empty, and whatever was claimed beyond the grant is listed in Cut for policy to judge. The rules are
+// of the subject is by default empty, and whatever was claimed beyond the grant is listed in Cut for policy to judge. Whoever stands
+// between the subject and the request, an actor of the token or a workload, is listed in Via. The rules are
 // DESIGN §3.4; why there is a form check of our own stands in README.md.
 //
 // Invariants: no request waits for the network. Nothing but iss and kid is read from a token whose signature has not been proven.
