@@ -131,7 +131,19 @@ type (
 		From               string  `json:"labels_from"`
 		To                 *string `json:"labels_to"`
 	}
-	consent  struct{ Rows []string }
+	consent   struct{ Rows []string }
+	authority struct {
+		Nation  string
+		Holders []string
+		From    string `json:"not_before"`
+		To      string `json:"not_after"`
+	}
+	downgrade struct {
+		ID, Authority, Row string
+		Approvers          []string
+		From               string `json:"not_before"`
+		To                 string `json:"not_after"`
+	}
 	approval struct {
 		ID, Operator, Row, Enclave string
 		Approvers                  []string
@@ -158,6 +170,8 @@ type tenantFacts struct {
 	agreements   map[string]agreement
 	equivalences []equivalence
 	consents     []consent
+	authorities  map[string]authority
+	downgrades   []downgrade
 	approvals    []approval
 	issuers      map[string]issuer
 }
@@ -188,6 +202,8 @@ func (l *loader) checkFacts() {
 			Agreements   map[string]agreement
 			Equivalences []equivalence
 			Consents     []consent
+			Authorities  map[string]authority
+			Downgrades   []downgrade
 		}](p.docs["agreements"])
 		f.tenants = append(f.tenants, tenantFacts{
 			part:         p,
@@ -197,6 +213,8 @@ func (l *loader) checkFacts() {
 			agreements:   law.Agreements,
 			equivalences: law.Equivalences,
 			consents:     law.Consents,
+			authorities:  law.Authorities,
+			downgrades:   law.Downgrades,
 			approvals:    decode[struct{ Approvals []approval }](p.docs["personnel"]).Approvals,
 			issuers:      decode[map[string]issuer](p.docs["issuers"]),
 		})
@@ -210,6 +228,7 @@ func (l *loader) checkFacts() {
 		f.checkRows(t)
 		f.checkPartners(t)
 		f.checkAgreements(t)
+		f.checkDowngrades(t)
 		f.checkApprovals(t)
 	}
 	if len(f.problems) > 0 {

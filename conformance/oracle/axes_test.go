@@ -37,18 +37,20 @@ func rule[T any](set func(*authz.Constraints, T)) func(*authz.Input, T) {
 
 var (
 	levels  = of(first(func(l *authz.Label, v string) { l.Level = v }), "LOW", "MIDDLE", "HIGH", "NOWHERE", "")
-	schemes = of(first(func(l *authz.Label, v string) { l.Scheme = v }), "NOR", "SWE", "GBR", "NOWHERE", "")
+	schemes = of(first(func(l *authz.Label, v string) { l.Scheme = v }), "NOR", "SWE", "PACT", "GBR", "NOWHERE", "")
 
 	categories = of(first(func(l *authz.Label, v map[string][]string) { l.Categories = v }),
 		map[string][]string{}, map[string][]string{"comp": {"X"}}, map[string][]string{"comp": {"X", "Y"}}, map[string][]string{"comp": {}},
 		map[string][]string{"perm": {"P"}}, map[string][]string{"perm": {"P", "Q"}}, map[string][]string{"perm": {}},
 		map[string][]string{"comp": {"X"}, "perm": {"Q", "R"}, "team": {"S"}}, map[string][]string{"own": {"NATIONAL"}},
 		map[string][]string{"note": {"N"}}, map[string][]string{"note": {}}, map[string][]string{"eyes": {"EYES"}}, map[string][]string{"care": {"CARE"}},
+		map[string][]string{"comp": {"DEEP"}}, map[string][]string{"perm": {"R"}}, map[string][]string{"team": {"S"}, "comp": {"Y"}},
 		map[string][]string{"comp": {"Z"}}, map[string][]string{"nothing": {"X"}}, map[string][]string{"nothing": {}}, map[string][]string{"comp": nil}, nil,
 	)
 	releases = of(first(func(l *authz.Label, v []string) { l.Release = v }),
 		nil, names(), names("NOR"), names("NOR", "SWE"), names("SWE"), names("NOR", "SWE", "ZZZ"))
-	nations   = of(first(func(l *authz.Label, v []string) { l.Nation = v }), names(), names("EYES"), names("BORN"), names("EYES", "BORN"), names("CARE"), names("NOFORN"), nil)
+	displays  = of(first(func(l *authz.Label, v []string) { l.Display = v }), nil, names(), names("SWE"), names("NOR"), names("FIN", "SWE"), names("ZZZ"))
+	nations   = of(first(func(l *authz.Label, v []string) { l.Nation = v }), names(), names("EYES"), names("BORN"), names("EYES", "BORN"), names("GROUP"), names("GROUP", "EYES"), names("CARE"), names("NOFORN"), nil)
 	handlings = of(first(func(l *authz.Label, v []string) { l.Handling = v }), names(), names("CARE"), names("ASK"), names("EYES"), names("CUI"), nil)
 	created   = of(first(func(l *authz.Label, v authz.Time) { l.Created = v }),
 		at("2024-01-01"), at("2019-12-31"), at("2020-01-01"), at("2021-12-31"), at("2022-01-01"), at("2024-12-31"), at("2025-01-01"), at("2026-05-01"), at("2027-01-01"), authz.Time{})
@@ -163,6 +165,11 @@ var (
 		[]authz.Label{change(label("MIDDLE"), func(l *authz.Label) { l.Nation = names("EYES") })},
 		[]authz.Label{change(label("MIDDLE"), func(l *authz.Label) { l.Created = at("2026-05-01") })})
 
+	// ownLabels are the object's own, beside its row's.
+	ownLabels = of(func(in *authz.Input, l authz.Label) {
+		in.Resource.Properties.Labels = []authz.Label{label("MIDDLE"), l}
+	}, variousLabels()...)
+
 	places = of(func(in *authz.Input, v *authz.Place) { in.Resource.Properties.Place = v }, placeList()...)
 	owners = of(func(in *authz.Input, v *authz.Owner) { in.Resource.Properties.Owner = v },
 		&authz.Owner{Nation: "NOR", Originator: "fjord"}, nil, &authz.Owner{Nation: "SWE", Originator: "fjord"}, &authz.Owner{Nation: "NOR", Originator: "harbour"}, &authz.Owner{Nation: "ZZZ", Originator: "fjord"}, &authz.Owner{})
@@ -216,6 +223,7 @@ func clearanceLists() [][]authz.Clearance {
 		{swe("ONE")}, {swe("ONE", "TWO")}, {swe("TWO")}, {swe("ONE", "TWO"), nor("LOW")}, {with(swe("ONE", "TWO"), "comp", "X")},
 		{expired}, {early}, {dateless}, {expired, nor("LOW")}, {expired, swe("ONE", "TWO")}, {clearance("FIN", "ONE")}, {clearance("GBR", "SECRET")}, {clearance("", "")},
 		{change(all, func(c *authz.Clearance) { c.Levels = nil })}, {change(all, func(c *authz.Clearance) { c.Categories = nil })},
+		{with(all, "comp", "DEEP")}, {with(nor("LOW", "MIDDLE"), "comp", "DEEP"), all}, {clearance("PACT", "LOW", "MIDDLE")}, {clearance("PACT", "LOW")},
 	}
 }
 

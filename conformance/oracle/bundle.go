@@ -32,22 +32,40 @@ type revocations struct {
 
 type scheme struct {
 	Nation  string
+	Members []struct {
+		Country   string
+		NotBefore authz.Time `json:"not_before"`
+		NotAfter  authz.Time `json:"not_after"`
+	}
 	Levels  []level
 	TagSets map[string]tagSet `json:"tag_sets"`
-	Release *struct{ Allowed bool }
+	Release struct{ Allowed, Display bool }
 	Native  map[string]struct{ Opens map[string][]string } `json:"native_clearances"`
 	Rules   struct{ Required, Excluded []combination }
+}
+
+// span is of which date labels may be, the last day not among them.
+type span struct {
+	From authz.Time `json:"labels_from"`
+	To   authz.Time `json:"labels_to"`
+}
+
+func (s span) holds(created authz.Time) bool {
+	return !created.IsZero() && !created.Before(s.From.Time) && (s.To.IsZero() || created.Before(s.To.Time))
 }
 
 type level struct {
 	ID        string
 	Hierarchy int
+	span
 }
 
-// combination says of levels which tag sets they need, or may not carry.
+// combination says of labels which tag sets and values they need, or may not carry.
 type combination struct {
-	Levels  []string
-	TagSets []string `json:"tag_sets"`
+	Levels         []string
+	TagSets        []string `json:"tag_sets"`
+	Beside, Values map[string][]string
+	span
 }
 
 type tagSet struct {
@@ -62,6 +80,9 @@ type tag struct {
 	Affiliations      []string
 	OperatorLaw       []string `json:"operator_law"`
 	OriginatorConsent bool     `json:"originator_consent"`
+	ClearanceLevels   []string `json:"clearance_levels"`
+	WithRelease       bool     `json:"with_release"`
+	span
 }
 
 // UnmarshalJSON reads a value that is written as its id alone, or as an object.
@@ -104,6 +125,8 @@ type tenant struct {
 		Agreements   map[string]agreement
 		Equivalences []equivalence
 		Consents     []consent
+		Authorities  map[string]authority
+		Downgrades   []downgrade
 	}
 	Issuers map[string]json.RawMessage
 }
@@ -147,6 +170,22 @@ type consent struct {
 	Originator, Recipient string
 	Rows                  []string
 	Until                 authz.Time
+}
+
+// authority is who may lower the labels of a nation.
+type authority struct {
+	Nation    string
+	Holders   []string
+	NotBefore authz.Time `json:"not_before"`
+	NotAfter  authz.Time `json:"not_after"`
+}
+
+// downgrade is an approval to lower labels: from those with these digests to those with the others.
+type downgrade struct {
+	Authority, Row      string
+	From, To, Approvers []string
+	NotBefore           authz.Time `json:"not_before"`
+	NotAfter            authz.Time `json:"not_after"`
 }
 
 // Read decodes the documents of a bundle, which document returns as JSON by their name: schemes, enclaves, issuers, revocations,

@@ -49,7 +49,7 @@ func (j *judge) carriers(l authz.Label, clearances []authz.Clearance) (r carrier
 			}
 			if c.Scheme == v.Scheme {
 				r.inForce = true
-				r.k0 = append(r.k0, carrier{v, slices.Contains(c.Levels, v.Level), c.Categories})
+				r.k0 = append(r.k0, carrier{v, j.reaches(c, v), c.Categories})
 				continue
 			}
 			if !j.national(c) {
@@ -86,6 +86,12 @@ func (j *judge) carriers(l authz.Label, clearances []authz.Clearance) (r carrier
 		}
 	}
 	return r
+}
+
+// reaches says that a clearance of l's scheme has l's level, and every level that a value on l wants beside.
+func (j *judge) reaches(c authz.Clearance, l authz.Label) bool {
+	return slices.Contains(c.Levels, l.Level) &&
+		!slices.ContainsFunc(j.schemes[l.Scheme].tags(l), func(t tag) bool { return !subset(t.ClearanceLevels, c.Levels) })
 }
 
 // national says that a clearance is of the nation of the subject's affiliation.

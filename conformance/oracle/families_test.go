@@ -3,7 +3,7 @@ package oracle_test
 import "github.com/sallyport-dev/sallyport/authz"
 
 // every is each attribute in each of its values, one after the other: absent, null, empty and unknown ones too.
-var every = anyOf(levels, schemes, categories, releases, nations, handlings, created, otherLabels, whose, clearances, nationalities, communities,
+var every = anyOf(levels, schemes, categories, releases, displays, nations, handlings, created, otherLabels, whose, clearances, nationalities, communities,
 	roles, exports, cuts, vias, sessions, bindings, verbs, tos, requestLabels, fromLists, places, owners, holds, services, tenants, rowIDs,
 	residencies, reaches, processings, egresses, exportRules, constraints, times, enclaves, countries, bases, clocks, ages, types, kinds)
 
@@ -25,6 +25,15 @@ func (w *world) families() []family {
 			levels.pick(0, 1, 2), categories.pick(0, 1, 2, 4, 7, 8), releases.pick(0, 2, 3), nations.pick(0, 1, 2), clearances.pick(0, 4, 9, 11, 12, 14, 17, 19), whose.pick(0, 1, 8),
 		}},
 		{"level × date × clearance × who × row", w.read, []axis{levels.pick(0, 1, 2), created, clearances.pick(0, 3, 16, 17, 18, 20, 25), whose.pick(0, 1, 4, 11, 12), tenants}},
+		{"release × display × nation tag × verb × destination × who × other labels", w.read, []axis{
+			releases.pick(0, 1, 2, 3), displays, nations.pick(0, 4), verbs.pick(0, 1, 2, 5), tos.pick(0, 1, 2), whose.pick(0, 1, 8, 12), otherLabels.pick(0, 3, 7),
+		}},
+		{"an organization: release × date × time × clearance × who", w.read, []axis{
+			schemes.pick(2), levels.pick(0, 1), of(first(func(l *authz.Label, v []string) { l.Release = v }), nil, names("XPA"), names("XPA", "FIN"), names("SWE")),
+			times, anyOf(clearances.pick(0, 17), clearances[len(clearances)-2:]), whose.pick(0, 1, 4, 11, 12),
+		}},
+		{"level × date × category × tags × clearance", w.read, []axis{levels.pick(0, 1, 2), created, categories, nations.pick(0, 1, 2), handlings.pick(0, 1, 2), clearances.pick(0, 12)}},
+		{"own label × new label × verb × role × who × time", w.read, []axis{ownLabels, newLabels, verbs.pick(3, 5), roles.pick(0, 1), requesters, times.pick(0, 3, 4)}},
 		{"verb × who × role × row × tenant", w.read, []axis{verbs, whose, roles.pick(0, 1, 2), rowIDs, tenants.pick(0, 1, 3)}},
 		{"target × source", w.create, []axis{targets, sources}},
 		{"target × what the session has seen", w.create, []axis{targets, seen}},

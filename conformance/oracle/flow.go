@@ -1,6 +1,9 @@
 package oracle
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
 	"reflect"
 	"slices"
 
@@ -122,6 +125,7 @@ func (j *judge) stricter(t, l authz.Label, level string) bool {
 	return l.Handling != nil && t.Handling != nil && subset(l.Handling, t.Handling) &&
 		l.Nation != nil && t.Nation != nil && subset(l.Nation, t.Nation) &&
 		subset(j.audience(t), j.audience(l)) &&
+		(t.Display == nil || subset(t.Display, slices.Concat(j.audience(l), l.Display))) &&
 		!t.Created.IsZero() && !l.Created.IsZero() && !t.Created.After(l.Created.Time) && !j.endsBetween(t, l)
 }
 
@@ -132,8 +136,8 @@ func (j *judge) endsBetween(t, l authz.Label) bool {
 	})
 }
 
-// relabelsUp says that the labels which stand after a change are at least as strict as those before: the row's, and the request's.
-// Going down would need the owner nation's authority and two approvers, of which nothing in the input speaks.
+// relabelsUp says that the labels which stand after a change are at least as strict as those before, or that a relabelling lowers them
+// as the owner's nation has approved it.
 func (j *judge) relabelsUp() bool {
 	if j.Action.Name != "update" && j.Action.Name != "relabel" {
 		return j.Action.Name == "create" || j.writesNothing()
@@ -144,5 +148,54 @@ func (j *judge) relabelsUp() bool {
 		return false
 	}
 	after := slices.Concat(old[:min(len(r.Labels), len(old))], j.Action.Properties.RequestLabels)
-	return j.cover(j.Resource.Properties.Tenant, after, old)
+	return j.cover(j.Resource.Properties.Tenant, after, old) || j.Action.Name == "relabel" && j.lowered(old, after)
+}
+
+// lowered says that a downgrade is on file of exactly these labels to exactly those, by two holders of the owner's authority of whom
+// none is the requester.
+func (j *judge) lowered(old, after []authz.Label) bool {
+	t, _ := j.owner()
+	p := j.Resource.Properties
+	if p.Owner == nil {
+		return false
+	}
+	for _, l := range old {
+		if !everyVariant(func(j *judge, v authz.Label) bool { return j.schemes[v.Scheme].Nation == p.Owner.Nation })(j, l) {
+			return false
+		}
+	}
+	return slices.ContainsFunc(t.Agreements.Downgrades, func(d downgrade) bool {
+		a, ok := t.Agreements.Authorities[d.Authority]
+		if !ok || a.Nation != p.Owner.Nation || d.Row != *p.Row ||
+			!during(j.Context.Time, a.NotBefore, a.NotAfter) || !during(j.Context.Time, d.NotBefore, d.NotAfter) {
+			return false
+		}
+		approvers := map[string]bool{}
+		for _, by := range d.Approvers {
+			if slices.Contains(a.Holders, by) && by != j.Subject.ID {
+				approvers[by] = true
+			}
+		}
+		was, will := digests(old), digests(after)
+		return len(approvers) >= 2 && subset(was, d.From) && subset(d.From, was) && subset(will, d.To) && subset(d.To, will)
+	})
+}
+
+// digests names labels by the SHA-256 of their JSON without spaces and with sorted members.
+func digests(labels []authz.Label) []string {
+	var all []string
+	for _, l := range labels {
+		text, err := json.Marshal(l)
+		if err != nil {
+			return nil
+		}
+		var members any
+		if json.Unmarshal(text, &members) != nil {
+			return nil
+		}
+		text, _ = json.Marshal(members) // a map's keys come sorted
+		sum := sha256.Sum256(text)
+		all = append(all, hex.EncodeToString(sum[:]))
+	}
+	return all
 }

@@ -23,6 +23,12 @@ func variousLabels() []authz.Label {
 		of(func(l *authz.Label) { l.Created = authz.Time{} }),
 		of(func(l *authz.Label) { l.Alternatives = []authz.Label{label("LOW")} }),
 		of(func(l *authz.Label) { l.Alternatives = nil }),
+		of(func(l *authz.Label) { l.Display = names("SWE") }),
+		of(func(l *authz.Label) { l.Display = names("SWE", "FIN") }),
+		of(func(l *authz.Label) { l.Release, l.Display = names("NOR"), names("SWE") }),
+		change(label("MIDDLE"), func(l *authz.Label) { l.Scheme = "PACT" }),
+		change(label("MIDDLE"), func(l *authz.Label) { l.Scheme, l.Release = "PACT", names("XPA", "SWE", "NOR") }),
+		change(label("MIDDLE"), func(l *authz.Label) { l.Scheme, l.Release = "PACT", names("XPA") }),
 		// Of these two schemes the rows for markings say something.
 		change(label("LOW"), func(l *authz.Label) { l.Categories = map[string][]string{"comp": {"X"}} }),
 		change(swede, func(l *authz.Label) { l.Categories = map[string][]string{"comp": {"X"}} }),

@@ -140,22 +140,66 @@ func (j *judge) combinationAllowed(l authz.Label) bool {
 			return false
 		}
 	}
-	if l.Release != nil { // a list names its owner and stands beside no nation tag
-		if s.Release == nil || !s.Release.Allowed || !slices.Contains(l.Release, s.Nation) || l.Nation == nil || len(l.Nation) > 0 {
-			return false
-		}
+	if l.Release != nil && !(s.Release.Allowed && slices.Contains(l.Release, s.Nation) && s.besideLists(l)) { // no implicit originator
+		return false
+	}
+	if l.Display != nil && !(s.Release.Display && len(l.Display) > 0 && s.besideLists(l)) {
+		return false
+	}
+	if !s.ofItsDate(l) {
+		return false
 	}
 	for _, r := range s.Rules.Required {
-		if slices.Contains(r.Levels, l.Level) && slices.ContainsFunc(r.TagSets, func(set string) bool { return !s.carries(l, set) }) {
+		if s.about(r, l) && (slices.ContainsFunc(r.TagSets, func(set string) bool { return !s.carries(l, set) }) || s.count(l, r.Values, false) > 0) {
 			return false
 		}
 	}
 	for _, r := range s.Rules.Excluded {
-		if slices.Contains(r.Levels, l.Level) && slices.ContainsFunc(r.TagSets, func(set string) bool { return s.carries(l, set) }) {
+		if s.about(r, l) && (slices.ContainsFunc(r.TagSets, func(set string) bool { return s.carries(l, set) }) || s.count(l, r.Values, true) > 0) {
 			return false
 		}
 	}
 	return true
+}
+
+// besideLists says that each nation tag on l may stand beside a release or display list.
+func (s scheme) besideLists(l authz.Label) bool {
+	return l.Nation != nil && !slices.ContainsFunc(l.Nation, func(n string) bool {
+		return !slices.ContainsFunc(s.tags(l), func(t tag) bool { return t.ID == n && t.WithRelease })
+	})
+}
+
+// ofItsDate says that level and values were in use when l was given.
+func (s scheme) ofItsDate(l authz.Label) bool {
+	i := slices.IndexFunc(s.Levels, func(v level) bool { return v.ID == l.Level })
+	return i >= 0 && s.Levels[i].holds(l.Created) &&
+		!slices.ContainsFunc(s.tags(l), func(t tag) bool { return !t.holds(l.Created) })
+}
+
+// about says that a rule is about l: its level and date, and something that it stands beside.
+func (s scheme) about(r combination, l authz.Label) bool {
+	return slices.Contains(r.Levels, l.Level) && r.holds(l.Created) && (r.Beside == nil || s.count(l, r.Beside, true) > 0)
+}
+
+// count is how many of these values l carries, or does not.
+func (s scheme) count(l authz.Label, values map[string][]string, carried bool) (n int) {
+	for name, ids := range values {
+		var on []string
+		switch set := s.TagSets[name]; set.Type {
+		case "nation":
+			on = l.Nation
+		case "handling":
+			on = l.Handling
+		case "restrictive", "permissive", "informative":
+			on = l.Categories[name]
+		}
+		for _, id := range ids {
+			if slices.Contains(on, id) == carried {
+				n++
+			}
+		}
+	}
+	return n
 }
 
 // carries says that l has a value of the tag set.

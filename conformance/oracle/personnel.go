@@ -80,8 +80,12 @@ func (j *judge) breaksGlass() bool {
 
 // obligations are what must be done with the access if it is allowed.
 func (j *judge) obligations() []authz.Obligation {
+	all := []authz.Obligation{}
 	if j.breaksGlass() {
-		return []authz.Obligation{{ID: "break_glass"}}
+		all = append(all, authz.Obligation{ID: "break_glass"})
 	}
-	return []authz.Obligation{}
+	if j.displayOnly() {
+		all = append(all, authz.Obligation{ID: "display_only"})
+	}
+	return all
 }

@@ -45,7 +45,7 @@ decision := {
 # METADATA
 # title: What must be done with the access
 # description: The topics' obligations together. A gateway that does not know one of an allowed access denies it.
-obligations := audit.obligations | personnel.obligations
+obligations := (audit.obligations | personnel.obligations) | release.obligations
 
 # METADATA
 # title: Required checks

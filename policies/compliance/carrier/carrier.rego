@@ -8,6 +8,7 @@ package compliance.carrier
 
 import data.compliance.access
 import data.compliance.equivalence
+import data.compliance.scheme
 
 # METADATA
 # title: Every label has a carrier with every holder
@@ -90,7 +91,23 @@ _in_force(c) if access.within(c.not_before, c.not_after)
 _carriers(l, cell) := [k | some v in access.variants(l); some c in cell; some k in _carrier(v, c)]
 
 # Of the label's own scheme: as it is.
-_carrier(l, c) := [{"label": l, "reaches": l.level in c.levels, "categories": c.categories}] if c.scheme == l.scheme
+_carrier(l, c) := [{"label": l, "reaches": _reaches(l, c.levels), "categories": c.categories}] if c.scheme == l.scheme
+
+# A value may want more of the clearance than the label's own level (a compartment wants the highest). Of a translated clearance a row
+# says so by listing the value.
+default _reaches(_, _) := false
+
+_reaches(l, levels) if {
+	l.level in levels
+	l.categories == {}
+} else if {
+	l.level in levels
+	every tag in scheme.facts(l) {
+		every level in object.get(tag, "clearance_levels", []) {
+			level in levels
+		}
+	}
+}
 
 # Of another scheme: by a row, and with no category but those that the row lists.
 _carrier(l, c) := [{"label": l, "reaches": row.clearance[1] in c.levels, "categories": object.get(row, "categories", {})} |

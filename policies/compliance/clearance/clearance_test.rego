@@ -123,3 +123,49 @@ test_deny_where_it_is_unknown_who_stands_between if {
 	)
 	fixture.decide([fixture.remove(["subject", "properties", "via"])], []).reasons == {"clearance.missing"}
 }
+
+_deep := [
+	fixture.resource(["labels", 0, "categories"], {"comp": ["DEEP"]}),
+	fixture.subject(["clearances", 0, "categories"], {"comp": ["DEEP"]}),
+]
+
+_holds_deep := [fixture.set_to(["enclaves", e, "ceiling", 0, "tags", "-"], "DEEP") | some e in ["e1", "e2"]]
+
+test_allow_a_value_by_a_clearance_of_the_level_that_it_wants if {
+	top := fixture.subject(["clearances", 0, "levels"], ["LOW", "MID", "TOP"])
+	fixture.decide(array.concat(_deep, [top]), _holds_deep) == fixture.allow
+}
+
+test_deny_a_value_by_a_lower_clearance_whatever_the_labels_level if {
+	denied := fixture.deny({"clearance.level"}, fixture.behind_level)
+	fixture.decide(_deep, _holds_deep) == denied
+	only_top := fixture.subject(["clearances", 0, "levels"], ["TOP"])
+	fixture.decide(array.concat(_deep, [only_top]), _holds_deep) == denied
+}
+
+test_deny_a_value_and_its_level_from_two_clearances if {
+	top := {
+		"scheme": "AAA", "levels": ["LOW", "MID", "TOP"], "native": "", "categories": {}, "sponsor": "aaa",
+		"not_before": fixture.time, "not_after": fixture.after,
+	}
+	fixture.decide(array.concat(_deep, [fixture.subject(["clearances", "-"], top)]), _holds_deep) == fixture.deny(
+		{"category.restrictive"},
+		fixture.behind_restrictive,
+	)
+}
+
+test_deny_a_value_that_wants_what_is_no_list_of_levels if {
+	malformed := fixture.set_to(["schemes", "AAA", "tag_sets", "comp", "values", 3, "clearance_levels"], null)
+	fixture.decide(_deep, array.concat(_holds_deep, [malformed])) == fixture.deny({"clearance.level"}, fixture.behind_level)
+}
+
+test_a_translated_clearance_reaches_a_value_that_the_row_lists if {
+	deep := fixture.resource(["labels", 0, "categories"], {"comp": ["DEEP"]})
+	lists := fixture.set_to(["tenants", "acme", "agreements", "equivalences", 0, "categories"], {"comp": ["DEEP"]})
+	open := fixture.row(["communities"], [])
+	fixture.decide(array.concat(fixture.as_partner, [deep]), array.concat(_holds_deep, [open, lists])) == fixture.allow
+	fixture.decide(array.concat(fixture.as_partner, [deep]), array.concat(_holds_deep, [open])) == fixture.deny(
+		{"category.restrictive"},
+		fixture.behind_restrictive,
+	)
+}

@@ -31,9 +31,9 @@ covers_any(tenant, others, labels) if {
 # METADATA
 # title: A label dominates another
 # description: Every alternative of t must, since each lets readers in.
-dominates(_, l, l)
-
 dominates(tenant, t, l) if {
+	t == l
+} else if {
 	every v in access.variants(t) {
 		_above(tenant, v, l)
 		_tags_above(v, l)
@@ -59,10 +59,19 @@ _tags_above(t, l) if {
 	_contains(t.handling, l.handling)
 	_contains(t.nation, l.nation)
 	_contains(release.audience(l), release.audience(t))
+	_shows_no_more(t, l)
 	every name, values in l.categories {
 		is_object(t.categories)
 		_category_above(_type(l, name), object.get(t.categories, name, null), values)
 	}
+}
+
+# Whom t is displayed to, l is displayed or released to. Its audience is l's already.
+_shows_no_more(t, _) if t.display == null
+
+_shows_no_more(t, l) if {
+	is_array(t.display)
+	_contains(release.viewers(l), t.display)
 }
 
 # More restrictive values protect more; fewer permissive ones do, but none at all protects less.

@@ -42,6 +42,17 @@ test_a_label_does_not_dominate_what_protects_more if {
 	not _dominates({"handling": null}, {"handling": []})
 }
 
+test_a_label_shows_no_more_than_what_it_dominates if {
+	_dominates({}, {"display": ["CCC"]})
+	_dominates({"display": ["CCC"]}, {"display": ["CCC", "DDD"]})
+	_dominates({"release": ["AAA"], "display": ["BBB"]}, {}) # l is released to BBB
+	not _dominates({"display": ["CCC"]}, {})
+	not _dominates({"display": ["CCC", "DDD"]}, {"display": ["CCC"]})
+	not _dominates({"release": ["AAA", "BBB"]}, {"release": ["AAA"], "display": ["BBB"]}) # to give is more than to show
+	not _dominates({}, {"display": 1, "release": null})
+	not _dominates({"display": 1}, {})
+}
+
 test_every_alternative_must_dominate if {
 	low := fixture.changed({"level": "LOW"})
 	not _dominates({"level": "TOP", "alternatives": [low]}, {})

@@ -36,11 +36,45 @@ satisfied contains "flow.relabel" if {
 
 # METADATA
 # title: The new labels are at least as strict as the old
-# description: Nothing in the bundle can prove an authority to downgrade yet, so a looser label is never proven.
+# description: Whoever may relabel may tighten.
 # custom: {id: flow.relabel, controls: [AC-16(2), AC-16(9), AC-3(2)]}
 satisfied contains "flow.relabel" if {
 	input.action.name in ["update", "relabel"]
 	dominance.covers(input.resource.properties.tenant, access.new_labels, input.resource.properties.labels)
+}
+
+# METADATA
+# title: The owner nation lowers the labels
+# description: By a downgrade that two of its authority's holders besides the requester have approved, of exactly these labels to those.
+# custom: {id: flow.relabel, controls: [AC-16(2), AC-16(9), AC-3(2)]}
+satisfied contains "flow.relabel" if {
+	input.action.name == "relabel"
+	some downgrade in access.owner.agreements.downgrades
+	downgrade.row == input.resource.properties.row
+	access.within(downgrade.not_before, downgrade.not_after)
+	authority := access.owner.agreements.authorities[downgrade.authority]
+	_speaks_for_owner(authority)
+	{d | some d in downgrade.from} == {digest(l) | some l in input.resource.properties.labels}
+	{d | some d in downgrade.to} == {digest(l) | some l in access.new_labels}
+	approvers := {a | some a in downgrade.approvers; a in authority.holders} - {input.subject.id}
+	count(approvers) >= 2
+}
+
+# METADATA
+# title: Digest of a label
+# description: SHA-256, in hex, of its JSON without spaces and with sorted members, as the policy input has it.
+digest(l) := crypto.sha256(json.marshal(l))
+
+_speaks_for_owner(authority) if {
+	access.within(authority.not_before, authority.not_after)
+	authority.nation == input.resource.properties.owner.nation
+	is_array(input.resource.properties.labels)
+	count(input.resource.properties.labels) > 0
+	every l in input.resource.properties.labels {
+		every v in access.variants(l) {
+			data.schemes[v.scheme].nation == authority.nation
+		}
+	}
 }
 
 # METADATA

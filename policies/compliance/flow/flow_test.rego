@@ -1,6 +1,7 @@
 package compliance.flow_test
 
 import data.compliance.fixture
+import data.compliance.flow
 
 _copy(patches) := array.concat(fixture.as_copy, patches)
 
@@ -130,4 +131,111 @@ test_an_unknown_verb_proves_nothing if {
 test_deny_to_write_a_label_above_the_writers_clearance if {
 	patches := _copy([fixture.set_to(["action", "properties", "request_labels"], [_top])])
 	fixture.decide(patches, []).reasons == {"clearance.level", "enclave.ceiling", "service.not_contracted"}
+}
+
+# The object's own label is lowered from MID to LOW; the row's own is LOW.
+_own := fixture.changed({"categories": {"comp": ["X"], "team": ["RED"]}})
+
+_lower := fixture.changed({"level": "LOW", "categories": {"team": ["RED"]}})
+
+_relabel := [
+	fixture.set_to(["action", "name"], "relabel"),
+	fixture.subject(["roles"], ["labeller"]),
+	fixture.resource(["labels"], [_lower, _own]),
+	fixture.set_to(["action", "properties", "request_labels"], [_lower]),
+]
+
+_authority := {"nation": "AAA", "holders": ["aaa|abe", "aaa|amy", "aaa|ann"], "not_before": fixture.time, "not_after": fixture.after}
+
+_downgrade := {
+	"id": "d1",
+	"authority": "declass",
+	"row": "acme-docs/",
+	"from": [flow.digest(_lower), flow.digest(_own)],
+	"to": [flow.digest(_lower)],
+	"approvers": ["aaa|abe", "aaa|amy"],
+	"not_before": fixture.time,
+	"not_after": fixture.after,
+}
+
+_lowered(patches, downgrade, authority) := fixture.decide(array.concat(_relabel, patches), [
+	fixture.set_to(["tenants", "acme", "agreements", "authorities"], {"declass": authority}),
+	fixture.set_to(["tenants", "acme", "agreements", "downgrades"], [downgrade]),
+])
+
+test_allow_to_lower_a_label_by_the_owners_authority_and_two_approvers if {
+	_lowered([], _downgrade, _authority) == fixture.allow
+	three := object.union(_downgrade, {"approvers": ["aaa|abe", "aaa|amy", "aaa|ann"]})
+	_lowered([], three, _authority) == fixture.allow
+}
+
+test_deny_to_lower_a_label_without_a_downgrade if {
+	fixture.decide(_relabel, []) == fixture.deny({"flow.relabel"}, set())
+}
+
+test_deny_to_lower_a_label_by_a_downgrade_that_is_not_about_it if {
+	denied := fixture.deny({"flow.relabel"}, set())
+	every change in [
+		{"row": "acme-docs/x/"},
+		{"authority": "other"},
+		{"from": [flow.digest(_own)]},
+		{"from": [flow.digest(_lower), flow.digest(_own), flow.digest(_top)]},
+		{"from": []},
+		{"to": [flow.digest(_own)]},
+		{"to": []},
+		{"to": [flow.digest(_lower), flow.digest(_top)]},
+		{"not_before": fixture.after},
+		{"not_after": fixture.time},
+		{"not_after": null},
+		{"approvers": ["aaa|abe"]},
+		{"approvers": ["aaa|abe", "aaa|abe"]},
+		{"approvers": ["aaa|abe", "aaa|ann"]}, # the requester
+		{"approvers": ["aaa|abe", "aaa|else"]}, # holds no authority
+		{"approvers": null},
+	] {
+		_lowered([], object.union(_downgrade, change), _authority) == denied
+	}
+}
+
+test_deny_to_lower_a_label_by_an_authority_that_is_not_the_owners_or_not_in_force if {
+	denied := fixture.deny({"flow.relabel"}, set())
+	every change in [
+		{"nation": "BBB"},
+		{"holders": ["aaa|abe"]},
+		{"holders": null},
+		{"not_before": fixture.after},
+		{"not_after": fixture.time},
+		{"not_before": null},
+	] {
+		_lowered([], _downgrade, object.union(_authority, change)) == denied
+	}
+	anothers := fixture.resource(["owner", "nation"], "BBB")
+	_lowered([anothers], _downgrade, _authority) == denied
+	foreign := fixture.changed({"scheme": "BBB", "level": "ONE", "categories": {}, "handling": [], "release": null})
+	of_two := fixture.resource(["labels", 1], object.union(_own, {"alternatives": [foreign]}))
+	downgrade := object.union(_downgrade, {"from": [flow.digest(_lower), flow.digest(object.union(_own, {"alternatives": [foreign]}))]})
+	"flow.relabel" in _lowered([of_two], downgrade, _authority).unproven
+}
+
+test_deny_to_lower_a_label_that_differs_from_the_approved_one if {
+	other := fixture.set_to(["action", "properties", "request_labels", 0, "release"], ["AAA"])
+	_lowered([other], _downgrade, _authority) == fixture.deny({"flow.relabel"}, set())
+	"flow.relabel" in _lowered([fixture.resource(["labels", 1, "level"], "TOP")], _downgrade, _authority).unproven
+}
+
+test_deny_an_update_that_lowers_a_label_whatever_is_approved if {
+	_lowered([fixture.set_to(["action", "name"], "update")], _downgrade, _authority) == fixture.deny({"flow.relabel"}, set())
+}
+
+test_deny_to_lower_a_label_without_the_role if {
+	_lowered([fixture.subject(["roles"], [])], _downgrade, _authority) == fixture.deny({"action.not_granted"}, set())
+}
+
+test_deny_to_lower_a_label_that_the_requester_may_not_read if {
+	blind := fixture.subject(["clearances", 0, "levels"], ["LOW"])
+	_lowered([blind], _downgrade, _authority) == fixture.deny({"clearance.level"}, fixture.behind_level)
+}
+
+test_a_digest_is_of_the_labels_json_without_spaces_and_with_sorted_members if {
+	flow.digest({"b": [1, "x"], "a": null}) == crypto.sha256(`{"a":null,"b":[1,"x"]}`)
 }

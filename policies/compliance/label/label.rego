@@ -90,18 +90,37 @@ _nation(nation) if {
 }
 
 _consistent(l) if {
-	_releasable(l)
+	_listed(l, l.release, "allowed")
+	_listed(l, l.display, "display")
 	_permissive_sets_hold_values(l)
+	_of_its_date(l)
 	_obeys(l, object.get(data.schemes[l.scheme], "rules", {}))
 }
 
-# No list, or a list that names the owner (no implicit originator) and stands beside no nation tag.
-_releasable(l) if l.release == null
+# No list, or one that the scheme knows and that stands beside no nation tag. A release list names the owner (there is no implicit
+# originator), a display list somebody.
+_listed(_, null, _)
 
-_releasable(l) if {
-	data.schemes[l.scheme].release.allowed == true
-	data.schemes[l.scheme].nation in l.release
+_listed(l, countries, kind) if {
+	is_array(countries)
+	data.schemes[l.scheme].release[kind] == true
+	_names(kind, data.schemes[l.scheme].nation, countries)
+	_beside_lists(l)
+}
+
+_names("allowed", owner, countries) if owner in countries
+
+_names("display", _, countries) if count(countries) > 0
+
+_beside_lists(l) if {
 	l.nation == []
+} else if {
+	is_array(l.nation)
+	every name in l.nation {
+		some tag in scheme.facts(l)
+		tag.id == name
+		tag.with_release == true
+	}
 }
 
 _permissive_sets_hold_values(l) if {
@@ -117,25 +136,60 @@ _optional_or_filled("permissive", values) if {
 	count(values) > 0
 }
 
+# The level, and each value that says of which date its labels are.
+_of_its_date(l) if {
+	some level in data.schemes[l.scheme].levels
+	level.id == l.level
+	scheme.spans(level, l.created)
+	every tag in scheme.facts(l) {
+		scheme.spans(tag, l.created)
+	}
+}
+
 _obeys(l, rules) if {
 	rules == {}
+} else if {
+	scheme.bare(l) # nothing on it could be excluded
+	_has_required(l, object.get(rules, "required", []), set())
 } else if {
 	carried := scheme.tag_sets(l)
 	every rule in object.get(rules, "excluded", []) {
 		is_array(rule.tag_sets)
-		_not_for(l.level, rule, {s | some s in rule.tag_sets; s in carried})
+		_holds(l, rule, count({s | some s in rule.tag_sets; s in carried}) + count(_on(l, rule, true)))
 	}
-	every rule in object.get(rules, "required", []) {
+	_has_required(l, object.get(rules, "required", []), carried)
+}
+
+_has_required(_, [], _)
+
+_has_required(l, required, carried) if {
+	required != []
+	every rule in required {
 		is_array(rule.tag_sets)
-		_not_for(l.level, rule, {s | some s in rule.tag_sets; not s in carried})
+		_holds(l, rule, count({s | some s in rule.tag_sets; not s in carried}) + count(_on(l, rule, false)))
 	}
 }
 
-# The rule is about other levels, or nothing breaks it.
-_not_for(level, rule, _) if {
-	every l in rule.levels {
-		l != level
+# Nothing breaks the rule, or it is about other labels: of other levels, without what it stands beside, of another date.
+_holds(l, rule, broken) if {
+	broken == 0
+} else if {
+	is_array(rule.levels)
+	not l.level in rule.levels
+} else if {
+	is_object(rule.beside)
+	every name, values in rule.beside {
+		every value in values {
+			scheme.carries(l, name, value) == false
+		}
 	}
+} else if {
+	scheme.spans(rule, l.created) == false
 }
 
-_not_for(_, _, broken) if count(broken) == 0
+# Values that a rule names and that the label carries, or does not.
+_on(l, rule, carried) := [value |
+	some name, values in object.get(rule, "values", {})
+	some value in values
+	scheme.carries(l, name, value) == carried
+]

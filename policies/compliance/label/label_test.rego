@@ -66,6 +66,100 @@ test_a_level_may_want_a_tag if {
 	not label.valid(json.patch(top, [{"op": "remove", "path": ["categories", "comp"]}])) with data.schemes as fixture.world.schemes
 }
 
+test_allow_a_display_list_where_the_scheme_has_them if {
+	fixture.decide([fixture.resource(["labels", 0, "display"], ["CCC"])], []) == fixture.allow
+	fixture.decide([fixture.resource(["labels", 0, "display"], ["CCC"]), fixture.resource(["labels", 0, "release"], null)], []) == fixture.allow
+}
+
+test_deny_a_display_list_that_says_nothing_or_may_not_be if {
+	shown := fixture.resource(["labels", 0, "display"], ["CCC"])
+	"label.invalid" in fixture.decide([fixture.resource(["labels", 0, "display"], [])], []).reasons
+	"label.invalid" in fixture.decide([fixture.remove(["resource", "properties", "labels", 0, "display"])], []).reasons
+	"label.invalid" in fixture.decide([shown, fixture.resource(["labels", 0, "release"], null), fixture.resource(["labels", 0, "nation"], ["AAAONLY"])], []).reasons
+	every patch in [
+		fixture.set_to(["schemes", "AAA", "release", "display"], false),
+		fixture.remove(["schemes", "AAA", "release", "display"]),
+	] {
+		fixture.decide([shown], [patch]) == fixture.deny({"label.invalid"}, set())
+	}
+}
+
+_group := [
+	fixture.resource(["labels", 0, "nation"], ["BOTH"]),
+	fixture.resource(["labels", 0, "release"], ["AAA", "BBB"]),
+]
+
+_holds_group := [fixture.set_to(["enclaves", e, "ceiling", 0, "tags", "-"], "BOTH") | some e in ["e1", "e2"]]
+
+test_allow_a_release_list_beside_a_nation_tag_that_goes_with_one if fixture.decide(_group, _holds_group) == fixture.allow
+
+test_deny_a_release_list_beside_a_nation_tag_that_does_not if {
+	fixture.decide(_group, array.concat(_holds_group, [fixture.remove(["schemes", "AAA", "tag_sets", "only", "values", 2, "with_release"])])) == fixture.deny({"label.invalid"}, set())
+	fixture.decide(array.concat(_group, [fixture.resource(["labels", 0, "nation"], ["BOTH", "AAAONLY"])]), _holds_group).reasons == {"label.invalid"}
+}
+
+_level(field, value) := fixture.set_to(["schemes", "AAA", "levels", 1, field], value)
+
+test_a_level_is_of_labels_between_its_dates if {
+	created := fixture.label.created
+	after := "2024-01-01T00:00:00.000000001Z"
+	before := "2023-12-31T23:59:59.999999999Z"
+	every patch in [_level("labels_from", created), _level("labels_from", before), _level("labels_to", after)] {
+		fixture.decide([], [patch]) == fixture.allow
+	}
+	every patch in [_level("labels_from", after), _level("labels_to", created), _level("labels_to", before), _level("labels_from", null), _level("labels_to", 1)] {
+		fixture.decide([], [patch]) == fixture.deny({"label.invalid"}, set())
+	}
+}
+
+test_a_value_is_of_labels_between_its_dates if {
+	gone := fixture.changed({"categories": {"comp": ["GONE"]}, "created": "2019-12-31T23:59:59.999999999Z"})
+	_valid(gone)
+	_valid(object.union(gone, {"created": "2010-01-01T00:00:00.000000000Z"}))
+	not _valid(object.union(gone, {"created": "2020-01-01T00:00:00.000000000Z"}))
+	not _valid(object.union(gone, {"created": "2009-12-31T23:59:59.999999999Z"}))
+	not _valid(object.union(gone, {"created": null}))
+}
+
+_valid(l) if label.valid(l) with data.schemes as fixture.world.schemes with input as fixture.valid
+
+_valid_under(kind, rule, l) if {
+	label.valid(l) with data.schemes as json.patch(fixture.world.schemes, [fixture.set_to(["AAA", "rules"], {kind: [rule]})])
+		with input as fixture.valid
+}
+
+_bare := fixture.changed({"categories": {}, "handling": []})
+
+test_a_rule_may_be_about_values_and_what_they_stand_beside if {
+	excluded := {"levels": ["MID"], "beside": {"note": ["N"]}, "tag_sets": [], "values": {"care": ["CARE"]}}
+	not _valid_under("excluded", excluded, fixture.label)
+	_valid_under("excluded", excluded, fixture.changed({"level": "TOP"}))
+	_valid_under("excluded", excluded, fixture.changed({"handling": []}))
+	_valid_under("excluded", excluded, fixture.changed({"categories": {"comp": ["X"]}}))
+	_valid_under("excluded", excluded, _bare)
+	required := {"levels": ["MID"], "beside": {"comp": ["X"]}, "tag_sets": [], "values": {"care": ["CARE"]}}
+	_valid_under("required", required, fixture.label)
+	_valid_under("required", required, _bare)
+	not _valid_under("required", required, fixture.changed({"handling": []}))
+	not _valid_under("required", object.remove(required, ["beside"]), _bare)
+}
+
+test_a_rule_may_be_about_labels_of_a_date if {
+	rule := {"levels": ["MID"], "tag_sets": ["comp"], "labels_from": fixture.label.created, "labels_to": "2024-01-01T00:00:00.000000001Z"}
+	not _valid_under("excluded", rule, fixture.label)
+	_valid_under("excluded", rule, fixture.changed({"created": "2023-12-31T23:59:59.999999999Z"}))
+	_valid_under("excluded", rule, fixture.changed({"created": "2024-01-01T00:00:00.000000001Z"}))
+	_valid_under("required", rule, fixture.label)
+	not _valid_under("required", rule, _bare)
+	_valid_under("required", rule, object.union(_bare, {"created": "2024-01-01T00:00:00.000000001Z"}))
+}
+
+test_a_rule_about_a_set_that_is_none_excludes_nothing_and_requires_what_is_never_there if {
+	rule := {"levels": ["MID"], "tag_sets": [], "values": {"ghost": ["X"]}}
+	_valid_under("excluded", rule, fixture.label)
+	not _valid_under("required", rule, fixture.label)
+}
+
 test_a_malformed_rule_of_a_scheme_lets_no_label_pass if {
 	every patch in [fixture.remove(["schemes", "AAA", "rules", "excluded", 0, "levels"]), fixture.remove(["schemes", "AAA", "rules", "excluded", 0, "tag_sets"]), fixture.set_to(["schemes", "AAA", "rules", "required", 0], {"levels": ["MID"]})] {
 		fixture.decide([], [patch]) == fixture.deny({"label.invalid"}, set())

@@ -105,4 +105,105 @@ test_the_audience_is_the_list_or_the_owner if {
 	{"AAA", "BBB"} == release.audience(fixture.label) with data.schemes as fixture.world.schemes
 	{"AAA"} == release.audience(fixture.changed({"release": null})) with data.schemes as fixture.world.schemes
 	not release.audience({"scheme": "AAA"}) with data.schemes as fixture.world.schemes
+	{"AAA", "BBB"} == release.viewers(fixture.label) with data.schemes as fixture.world.schemes
+	{"AAA", "CCC"} == release.viewers(fixture.changed({"release": null, "display": ["CCC"]})) with data.schemes as fixture.world.schemes
+	not release.viewers(object.remove(fixture.label, ["display"])) with data.schemes as fixture.world.schemes
+}
+
+_display := [
+	fixture.resource(["labels", 0, "release"], ["AAA"]),
+	fixture.resource(["labels", 0, "display"], ["BBB"]),
+]
+
+_shown := object.union(fixture.allow, {"obligations": {{"id": "display_only"}}})
+
+_shown_to_partner(patches) := fixture.decide(array.concat(fixture.as_partner, array.concat(_display, patches)), [
+	_open,
+	fixture.set_to(["tenants", "acme", "partners", "partners", 0, "actions"], ["read", "list", "create", "update", "delete", "execute"]),
+])
+
+test_allow_to_show_with_an_obligation if {
+	_shown_to_partner([]) == _shown
+	_shown_to_partner([fixture.set_to(["action", "name"], "list")]) == _shown
+	_shown_to_partner([fixture.resource(["labels", 0, "release"], null)]) == _shown
+}
+
+test_the_owner_owes_nothing_for_what_others_are_shown if fixture.decide(_display, []) == fixture.allow
+
+test_a_release_supersedes_a_display if {
+	_shown_to_partner([fixture.resource(["labels", 0, "release"], ["AAA", "BBB"])]) == fixture.allow
+}
+
+test_one_label_to_be_shown_among_several_obliges if {
+	given := fixture.set_to(["resource", "properties", "labels", 1], fixture.changed({"categories": {}}))
+	_shown_to_partner([given]) == _shown
+}
+
+test_deny_whom_it_is_not_shown_to if {
+	every countries in [["CCC"], null] {
+		_shown_to_partner([fixture.resource(["labels", 0, "display"], countries)]) == fixture.deny({"release.nation"}, set())
+	}
+}
+
+test_deny_to_copy_what_may_only_be_shown if {
+	into_object := fixture.set_to(["action", "properties", "to"], {"kind": "object", "row": "acme-docs/", "enclave": "e1"})
+	_shown_to_partner([into_object]) == fixture.deny({"release.nation"}, set())
+	_shown_to_partner(fixture.as_job_input) == fixture.deny({"release.nation"}, set())
+}
+
+test_deny_to_write_what_may_only_be_shown if {
+	every verb in ["create", "update", "delete"] {
+		_shown_to_partner([fixture.set_to(["action", "name"], verb)]) == fixture.deny({"release.nation"}, set())
+	}
+	"release.nation" in _shown_to_partner([fixture.set_to(["action", "name"], "relabel")]).unproven
+}
+
+test_a_nation_tag_tests_whom_it_is_shown_to_as_well if {
+	shown := array.concat(_display, [fixture.resource(["labels", 0, "categories"], {"comp": ["HOME"]})])
+	decision := fixture.decide(array.concat(fixture.as_partner, shown), [_open])
+	"release.nation" in decision.unproven
+	decision.obligations == set()
+}
+
+test_an_alternative_that_is_carried_may_be_shown if {
+	other := fixture.changed({"level": "TOP", "categories": {}, "release": null})
+	carried := fixture.changed({"categories": {}, "release": null, "display": ["BBB"]})
+	decision := fixture.decide(
+		array.concat(fixture.as_partner, [fixture.resource(["labels", 0], object.union(other, {"alternatives": [carried]}))]),
+		[_open],
+	)
+	decision.obligations == {{"id": "display_only"}}
+	not "release.nation" in decision.unproven
+}
+
+test_no_obligation_on_a_queue if {
+	decision := fixture.decide(array.concat(fixture.as_partner, array.concat(fixture.as_state, _display)), [_open])
+	decision.obligations == set()
+}
+
+_organization(not_before, not_after) := array.concat(
+	[fixture.set_to(["schemes", "AAA", "members"], [
+		{"country": "CCC", "not_before": fixture.before, "not_after": null},
+		{"country": "BBB", "not_before": not_before, "not_after": not_after},
+	])],
+	[_open],
+)
+
+test_allow_a_member_of_the_organization_that_owns_the_label if {
+	every patches in [[_no_list], [fixture.resource(["labels", 0, "release"], ["AAA", "DDD"])]] {
+		every from, until in {fixture.time: null, fixture.before: fixture.after} {
+			fixture.decide(array.concat(fixture.as_partner, patches), _organization(from, until)) == fixture.allow
+		}
+	}
+}
+
+test_deny_who_is_no_member_now if {
+	denied := fixture.deny({"release.nation"}, set())
+	every window in [[fixture.after, null], [fixture.before, fixture.time], [null, null], [fixture.before, 1]] {
+		fixture.decide(array.concat(fixture.as_partner, [_no_list]), _organization(window[0], window[1])) == denied
+	}
+}
+
+test_the_organization_itself_is_an_owner if {
+	fixture.decide([_no_list], _organization(fixture.before, null)) == fixture.allow
 }

@@ -30,6 +30,16 @@ at_most(scheme, level, other) if {
 }
 
 # METADATA
+# title: A label carries nothing beside its level
+default bare(_) := false
+
+bare(l) if {
+	l.categories == {}
+	l.nation == []
+	l.handling == []
+}
+
+# METADATA
 # title: Tag sets of which a label carries a value
 tag_sets(l) := {name |
 	some name, ids in l.categories
@@ -50,6 +60,40 @@ _marked(l) if l.handling != []
 _axis(l, "nation") := l.nation
 
 _axis(l, "handling") := l.handling
+
+# METADATA
+# title: A label carries a value of a tag set
+# description: False where the scheme has no such set.
+default carries(_, _, _) := false
+
+carries(l, name, value) if value in _values(l, name, data.schemes[l.scheme].tag_sets[name].type)
+
+_values(l, name, type) := l.categories[name] if type in ["restrictive", "permissive", "informative"]
+
+_values(l, _, type) := _axis(l, type) if type in ["nation", "handling"]
+
+# METADATA
+# title: A level, value or rule is about labels of a date
+# description: From its first date on, and before the last; a bound that is not said is none.
+default spans(_, _) := false
+
+spans(row, created) if {
+	is_string(created)
+	_from(object.get(row, "labels_from", ""), created)
+	_to(object.get(row, "labels_to", null), created)
+}
+
+_from(from, created) if {
+	is_string(from)
+	from <= created
+}
+
+_to(null, _)
+
+_to(to, created) if {
+	is_string(to)
+	created < to
+}
 
 _has(scheme, name, types, values) if {
 	set := data.schemes[scheme].tag_sets[name]
@@ -74,7 +118,9 @@ _tagged(scheme, type, values) if {
 # METADATA
 # title: The facts that a scheme gives of the tags that a label carries
 # description: A value that is written as a text carries no facts.
-facts(l) := array.concat(
+facts(l) := [] if {
+	bare(l)
+} else := array.concat(
 	[value |
 		some name, ids in l.categories
 		some value in data.schemes[l.scheme].tag_sets[name].values
