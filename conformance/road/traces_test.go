@@ -128,7 +128,7 @@ func (t *traces) eachLine(path string, f func([]byte) error) error {
 func (t *traces) of(id string) (records []kept, reached int, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(2 * time.Millisecond) {
 		if err := t.read(); err != nil {
 			return nil, 0, err
 		}
