@@ -78,7 +78,9 @@ func (s *Server) build(ctx context.Context, b *policy.Bundle) (*generation, erro
 	if err := s.takesNothingBack(b); err != nil {
 		return nil, err
 	}
-	catalogue, err := resource.New(b.Document("tenants"), resource.Limits{Accesses: s.c.MaxAccesses})
+	catalogue, err := resource.New(resource.Documents{
+		Tenants: b.Document("tenants"), Schemes: b.Document("schemes"), Services: b.Document("services"),
+	}, resource.Limits{Accesses: s.c.MaxAccesses})
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrBundle, err)
 	}

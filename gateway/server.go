@@ -165,7 +165,7 @@ func (s *Server) prepare(d *decision) (authz.Sealed, error) {
 	switch service := d.resolution.Service; {
 	case service == "s3":
 		return s.c.Storage.Prepare(d.resolution.Upstream, d.id, d.now, authority)
-	case service == "jobs" && s.c.Services != nil:
+	case (service == "jobs" || service == "http" || service == "grpc") && s.c.Services != nil:
 		return s.c.Services.Prepare(d.resolution, d.subject.ID, d.id, d.now, authority)
 	default:
 		return authz.Sealed{}, authz.Refuse(authz.SystemGrantUnavailable, "this gateway makes no grants for "+service)

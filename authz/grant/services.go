@@ -35,7 +35,7 @@ const (
 
 // ServicesConfig says whose grants are made, and for which service.
 type ServicesConfig struct {
-	Audience string        // the name by which routes call the service
+	Audience string        // the name by which routes call the job service; other services are named by the bundle
 	Issuer   string        // iss of the grants
 	Keys     []byte        // a JWK set of private P-256 keys with kid; keys[0] signs
 	TTL      time.Duration // life of a grant, 1 s to service.MaxLife
@@ -101,9 +101,10 @@ func signingKey(jwks []byte) (jwk.Key, error) {
 // Prepare seals the grant for r, asked for by subject: the JWS in service.Header, the decision id, and the end of the stream with
 // the authority for it, which is the subject's token. Nothing in it outlives that either.
 func (s *Services) Prepare(r authz.Resolution, subject, decisionID string, now, authority time.Time) (authz.Sealed, error) {
-	if r.Upstream.Audience != s.c.Audience {
+	// The job service is this gateway's; the others are the bundle's, which names them by their audiences. None can pass for it.
+	if (r.Upstream.Audience == s.c.Audience) != (r.Service == "jobs") {
 		return authz.Sealed{}, authz.Refuse(authz.SystemGrantUnavailable,
-			fmt.Sprintf("the route names service %q, this gateway grants for %q", r.Upstream.Audience, s.c.Audience))
+			fmt.Sprintf("the route names %s service %q, and the jobs of this gateway are %q", r.Service, r.Upstream.Audience, s.c.Audience))
 	}
 	left := authority.Sub(now)
 	if left < time.Second { // times in a grant are whole seconds
@@ -130,7 +131,7 @@ func (s *Services) claims(r authz.Resolution, subject, decisionID string, now, a
 	left := authority.Sub(now)
 	u := r.Upstream
 	g := service.Grant{
-		Issuer: s.c.Issuer, Audience: s.c.Audience, Subject: subject, DecisionID: decisionID,
+		Issuer: s.c.Issuer, Audience: r.Upstream.Audience, Subject: subject, DecisionID: decisionID,
 		IssuedAt: now.Unix(), Expires: min(now.Unix()+int64(s.c.TTL/time.Second), authority.Unix()),
 		Method: u.Method, Authority: u.Host, Path: u.Path, BodySHA256: u.PayloadHash,
 		Tenant: u.Tenant, Operation: r.Operation, Accesses: []service.Access{},

@@ -48,7 +48,7 @@ type part struct {
 // rootDocuments and tenantDocuments name the documents of a part and the schema of each; "schemes" stands for schemes/<ID>.
 var (
 	rootDocuments = map[string]string{
-		"schemes": "scheme", "enclaves": "enclaves", "reasons": "reasons", "issuers": "issuers", "revocations": "revocations",
+		"schemes": "scheme", "enclaves": "enclaves", "reasons": "reasons", "issuers": "issuers", "revocations": "revocations", "services": "services",
 	}
 	tenantDocuments = map[string]string{
 		"tenant": "tenant", "catalogue": "catalogue", "partners": "partners", "agreements": "agreements",

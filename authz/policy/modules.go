@@ -9,7 +9,7 @@ import (
 )
 
 // reserved are the names under data that documents and overlays fill, so no module of the root may be a package there.
-var reserved = []string{"bundle", "enclaves", "issuers", "overlay", "reasons", "revocations", "schemes", "tenants"}
+var reserved = []string{"bundle", "enclaves", "issuers", "overlay", "reasons", "revocations", "schemes", "services", "tenants"}
 
 // readModule parses a module and holds it to the packages that its part may write.
 func (l *loader) readModule(p *part, name string, f file) {

@@ -63,9 +63,9 @@ func (f *facts) owner(name string) string {
 
 // ownRow wants a row, or a prefix of rows, that lies in the tenant's own buckets and queues.
 func (f *facts) ownRow(t tenantFacts, d document, id string, path ...string) bool {
-	name, queue := strings.CutPrefix(id, "job:")
-	if !queue {
-		name, _, _ = strings.Cut(id, "/")
+	scheme, name := splitScheme(id)
+	if scheme != "job:" {
+		name, _, _ = strings.Cut(name, "/")
 	}
 	if owner := f.owner(name); owner != t.part.tenant {
 		whose := "no tenant's"
@@ -102,15 +102,29 @@ func (f *facts) checkRows(t tenantFacts) {
 	}
 }
 
+// splitScheme parts a row's id into what says whose paths it governs and the rest; rows of the store have no scheme.
+func splitScheme(id string) (scheme, rest string) {
+	for _, scheme := range []string{"job:", "http:", "grpc:"} {
+		if rest, ok := strings.CutPrefix(id, scheme); ok {
+			return scheme, rest
+		}
+	}
+	return "", id
+}
+
 func (f *facts) checkRowID(d document, id string, r row) {
-	queue, isQueue := strings.CutPrefix(id, "job:")
-	wrong := strings.Contains(queue, "/")
+	scheme, name := splitScheme(id)
+	isQueue := scheme == "job:"
+	wrong := strings.Contains(name, "/")
 	if !isQueue {
-		segments := strings.Split(strings.TrimSuffix(id, "/"), "/")
+		segments := strings.Split(strings.TrimSuffix(name, "/"), "/")
 		wrong = !strings.HasSuffix(id, "/") || slices.ContainsFunc(segments, func(s string) bool { return s == "" || s == "." || s == ".." })
 	}
 	if wrong {
-		f.add(d.file, d.line("rows", id), "rows.%s: %q is no row; write bucket/, bucket/prefix/ or job:queue", id, id)
+		f.add(d.file, d.line("rows", id), "rows.%s: %q is no row; write bucket/, bucket/prefix/ (also behind http: or grpc:) or job:queue", id, id)
+	}
+	if scheme == "http:" != (r.Service == "http") || scheme == "grpc:" != (r.Service == "grpc") {
+		f.add(d.file, d.line("rows", id, "service"), "rows.%s.service: a row http:… is of service http, grpc:… of grpc, and only such; correct one", id)
 	}
 	if isQueue != (r.Service == "jobs") {
 		f.add(d.file, d.line("rows", id, "service"), "rows.%s.service: a row job:queue is of service jobs, and only such; correct one", id)

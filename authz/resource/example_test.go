@@ -9,8 +9,8 @@ import (
 )
 
 func ExampleCatalogue_Resolve() {
-	catalogue, err := resource.New(json.RawMessage(`{"us-defense": {"catalogue": {"rows": {
-		"us-defense-plans/": {"service": "s3"}, "us-defense-plans/noforn/": {"service": "s3"}}}}}`), resource.Limits{Accesses: 1000})
+	catalogue, err := resource.New(resource.Documents{Tenants: json.RawMessage(`{"us-defense": {"catalogue": {"rows": {
+		"us-defense-plans/": {"service": "s3"}, "us-defense-plans/noforn/": {"service": "s3"}}}}}`)}, resource.Limits{Accesses: 1000})
 	if err != nil {
 		panic(err)
 	}

@@ -1,7 +1,7 @@
 // Package resource turns an HTTP request into the accesses it would perform, each with the catalogue row that governs it.
 //
 // Two halves meet here. An adapter, one a protocol, reads the request and says what it touches (authz/resource/s3: which verbs
-// on which bucket and key; authz/resource/jobs: which queue, module, inputs and outputs). The Catalogue knows which row of which tenant governs a path, and copies that row into the access.
+// on which bucket and key; authz/resource/jobs: which queue, module, inputs and outputs; authz/resource/http and authz/resource/grpc: which route of a table in the bundle). The Catalogue knows which row of which tenant governs a path, and copies that row into the access.
 // Which adapter reads a request is said by the route's context extension "service", which Envoy's configuration sets and no
 // client can.
 //
@@ -20,6 +20,7 @@ import (
 	"fmt"
 
 	"github.com/sallyport-dev/sallyport/authz"
+	"github.com/sallyport-dev/sallyport/authz/label"
 	"github.com/sallyport-dev/sallyport/authz/resource/jobs"
 	"github.com/sallyport-dev/sallyport/authz/resource/s3"
 )
@@ -31,21 +32,41 @@ type Limits struct {
 
 // Catalogue is the rows of every tenant, and the adapters that need them. It is made once a generation and never changes.
 type Catalogue struct {
-	rows   *rows
-	limits Limits
+	rows     *rows
+	schemes  *label.Schemes
+	services map[string]adapter // by audience
+	limits   Limits
 }
 
-// New reads the rows of every tenant from tenants, which is data.tenants of a bundle: {"<id>": {"catalogue": {"rows": {…}}}}. It
-// refuses rows that could be read in two ways: a prefix that two tenants claim, or a bucket that two tenants share.
-func New(tenants json.RawMessage, limits Limits) (*Catalogue, error) {
+// Documents are the parts of a bundle that a Catalogue is made of, as it has them as data.
+type Documents struct {
+	Tenants  json.RawMessage // {"<id>": {"catalogue": {"rows": {…}}}}
+	Schemes  json.RawMessage // by which labels on objects are read
+	Services json.RawMessage // {"<audience>": {"protocol": "http" or "grpc", "routes": […]}}
+}
+
+// New reads the rows of every tenant. It refuses rows that could be read in two ways: a prefix that two tenants claim, or a bucket that
+// two tenants share.
+func New(d Documents, limits Limits) (*Catalogue, error) {
 	if limits.Accesses < 1 {
 		return nil, fmt.Errorf("limits.accesses: %d: want at least 1", limits.Accesses)
 	}
-	rows, err := parseRows(tenants)
+	rows, err := parseRows(d.Tenants)
 	if err != nil {
 		return nil, err
 	}
-	return &Catalogue{rows: rows, limits: limits}, nil
+	if len(d.Schemes) == 0 {
+		d.Schemes = json.RawMessage("{}")
+	}
+	schemes, err := label.New(d.Schemes)
+	if err != nil {
+		return nil, err
+	}
+	services, err := parseServices(d.Services)
+	if err != nil {
+		return nil, err
+	}
+	return &Catalogue{rows: rows, schemes: schemes, services: services, limits: limits}, nil
 }
 
 // Resolve returns every access of req and the request as its upstream will be shown it. Its error is a *authz.Refusal.
@@ -82,6 +103,8 @@ func (c *Catalogue) resolve(req authz.Request, objects map[authz.ObjectID]authz.
 			return authz.Resolution{}, err
 		}
 		return c.resolveJob(call)
+	case "http", "grpc":
+		return c.resolveService(service, req)
 	default:
 		return authz.Resolution{}, authz.Refuse(authz.RequestUnsupported, fmt.Sprintf("no adapter for the route's service %q", service))
 	}

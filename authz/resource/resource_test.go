@@ -34,7 +34,7 @@ const tenants = `{
 
 func catalogue(t testing.TB, accesses int) *resource.Catalogue {
 	t.Helper()
-	c, err := resource.New(json.RawMessage(tenants), resource.Limits{Accesses: accesses})
+	c, err := resource.New(resource.Documents{Tenants: json.RawMessage(tenants)}, resource.Limits{Accesses: accesses})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -168,7 +168,7 @@ func TestEveryAccessHasItsRow(t *testing.T) {
 				Service: "s3", Operation: tc.want[0].Action.Properties.Operation, Accesses: tc.want,
 				Upstream: authz.Upstream{
 					Audience: "storage", Region: "us-east-1", Tenant: tc.tenant, Method: tc.req.Method, Host: "storage.sallyport.test",
-					Path: tc.req.Path, Query: have.Upstream.Query, Headers: headers, PayloadHash: "UNSIGNED-PAYLOAD", Remove: []string{"x-amz-security-token"},
+					Path: tc.req.Path, Query: have.Upstream.Query, Headers: headers, PayloadHash: "UNSIGNED-PAYLOAD", Remove: []string{"authorization", "x-amz-security-token"},
 				},
 			}
 			if diff := cmp.Diff(want, have); diff != "" {
@@ -271,26 +271,26 @@ func TestCataloguesThatAreRefused(t *testing.T) {
 		"a queue of two tenants": {`{"us": {"catalogue": {"rows": {"job:us-fire": {"service": "jobs"}}}}, "us-fire": {"catalogue": {"rows": {"job:us-fire": {"service": "jobs"}}}}}`,
 			"is a row of tenant us too: a queue has one tenant"},
 		"a bucket of two tenants": {`{"us": {"catalogue": {"rows": {"us-fire/": {"service": "s3"}}}}, "us-fire": {"catalogue": {"rows": {"us-fire/a/": {"service": "s3"}}}}}`,
-			"bucket us-fire has rows of tenant us"},
+			"us-fire has rows of tenant us"},
 		"a prefix of two tenants": {`{"us": {"catalogue": {"rows": {"us-fire/": {"service": "s3"}}}}, "us-fire": {"catalogue": {"rows": {"us-fire/": {"service": "s3"}}}}}`,
-			"bucket us-fire has rows of tenant us"},
+			"us-fire has rows of tenant us"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			c, err := resource.New(json.RawMessage(tc.tenants), resource.Limits{Accesses: 1})
+			c, err := resource.New(resource.Documents{Tenants: json.RawMessage(tc.tenants)}, resource.Limits{Accesses: 1})
 			if c != nil || err == nil || !strings.Contains(err.Error(), tc.want) {
 				t.Errorf("%v, %v: want an error with %q", c, err, tc.want)
 			}
 		})
 	}
 	t.Run("every problem at once", func(t *testing.T) {
-		_, err := resource.New(json.RawMessage(`{"us": {"catalogue": {"rows": {"us": {"service": "s3"}, "us/": {"service": "ftp"}}}}}`), resource.Limits{Accesses: 1})
+		_, err := resource.New(resource.Documents{Tenants: json.RawMessage(`{"us": {"catalogue": {"rows": {"us": {"service": "s3"}, "us/": {"service": "ftp"}}}}}`)}, resource.Limits{Accesses: 1})
 		if err == nil || strings.Count(err.Error(), "tenants.us.catalogue.rows") != 2 {
 			t.Errorf("%v: want two problems", err)
 		}
 	})
 	t.Run("no limit", func(t *testing.T) {
-		if _, err := resource.New(json.RawMessage(tenants), resource.Limits{}); err == nil {
+		if _, err := resource.New(resource.Documents{Tenants: json.RawMessage(tenants)}, resource.Limits{}); err == nil {
 			t.Error("want an error: no limit would refuse everything")
 		}
 	})
@@ -298,7 +298,7 @@ func TestCataloguesThatAreRefused(t *testing.T) {
 
 func TestNoTenantsIsACatalogueThatKnowsNothing(t *testing.T) {
 	for _, tenants := range []string{"", "null", "{}"} {
-		c, err := resource.New(json.RawMessage(tenants), resource.Limits{Accesses: 1})
+		c, err := resource.New(resource.Documents{Tenants: json.RawMessage(tenants)}, resource.Limits{Accesses: 1})
 		if err != nil {
 			t.Fatal(err)
 		}

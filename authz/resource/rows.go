@@ -103,17 +103,27 @@ func parseRows(tenants json.RawMessage) (*rows, error) {
 				}
 				continue // no place in the store: no S3 path starts with its id
 			}
-			if data.Service != "s3" {
-				problems = append(problems, fmt.Errorf("%s: service %q: want s3, or jobs for a row job:<queue>", key, data.Service))
+			scheme := "" // of a service's rows, so that none of its paths is one of the store
+			switch data.Service {
+			case "s3":
+			case "http", "grpc":
+				scheme = data.Service + ":"
+			default:
+				problems = append(problems, fmt.Errorf("%s: service %q: want s3, jobs for a row job:<queue>, http or grpc", key, data.Service))
 				continue
 			}
-			bucket, err := s3.SplitRow(id)
+			rest, ok := strings.CutPrefix(id, scheme)
+			bucket, err := s3.SplitRow(rest)
+			if err == nil && !ok {
+				err = fmt.Errorf("row %q: want %s<name>/ or %s<name>/prefix/", id, scheme, scheme)
+			}
 			if err != nil {
 				problems = append(problems, fmt.Errorf("%s: %w", key, err))
 				continue
 			}
+			bucket = scheme + bucket
 			if other, taken := owner[bucket]; taken && other != tenant {
-				problems = append(problems, fmt.Errorf("%s: bucket %s has rows of tenant %s: a bucket has one tenant", key, bucket, other))
+				problems = append(problems, fmt.Errorf("%s: %s has rows of tenant %s: it has one tenant", key, bucket, other))
 				continue
 			}
 			owner[bucket] = tenant

@@ -25,7 +25,7 @@ func of(t interface{ Fatal(...any) }, ids []string) *resource.Catalogue {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := resource.New(data, resource.Limits{Accesses: 1000})
+	c, err := resource.New(resource.Documents{Tenants: data}, resource.Limits{Accesses: 1000})
 	if err != nil {
 		t.Fatal(err)
 	}

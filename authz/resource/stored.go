@@ -66,7 +66,7 @@ func (s *stored) add(t s3.Touch, kind string, governing ...*row) error {
 		}
 		labels := []authz.Label{}
 		if r.labelled && (t.Action == "create" || t.Action == "relabel") {
-			if labels, err = requestLabels(s.call.Labels, s.object(s.copied())); err != nil {
+			if labels, err = s.requestLabels(s.call.Labels, s.object(s.copied())); err != nil {
 				return authz.Refuse(authz.LabelUnbound, err.Error())
 			}
 		}
@@ -97,7 +97,7 @@ func (s *stored) own(path string, r *row) (authz.ResourceProperties, error) {
 	if !slices.Contains(s.res.Objects, id) {
 		s.res.Objects = append(s.res.Objects, id)
 	}
-	metadata, tags, err := ownLabels(s.objects[id])
+	metadata, tags, err := s.ownLabels(s.objects[id])
 	if err != nil {
 		return authz.ResourceProperties{}, authz.Refuse(authz.LabelUnbound, err.Error())
 	}

@@ -116,7 +116,7 @@ func fetchKeys(b *policy.Bundle) (map[string]any, error) {
 
 // rows returns, by row, the properties that the policy input has of the objects in it.
 func rows(b *policy.Bundle) (map[string]any, error) {
-	catalogue, err := resource.New(b.Document("tenants"), resource.Limits{Accesses: 1000})
+	catalogue, err := resource.New(resource.Documents{Tenants: b.Document("tenants")}, resource.Limits{Accesses: 1000})
 	if err != nil {
 		return nil, err
 	}

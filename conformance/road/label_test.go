@@ -137,7 +137,7 @@ func TestAnObjectsOwnLabelIsJudgedBesideItsRows(t *testing.T) {
 		{"no label", get("sam", bare), unbound},
 		{"a label that is no JSON", get("sam", scribble), unbound},
 		{"a label that two readers read differently", get("sam", twofold), unbound},
-		{"a level that nobody knows", get("sam", unknown), denied("label.unknown + service.not_contracted", usDefense)},
+		{"a level that nobody knows", get("sam", unknown), unbound},
 		{"an object that is not there", get("sam", absent), unbound},
 		{"who fails on the row alone does not make the store look", get("claire", secret), denied("label.unbound + tenant.mismatch", usDefense)},
 		{"a list reveals names, and is judged by the rows", get("uma", "/us-defense-plans?prefix=marked%2F"), served},
@@ -150,7 +150,7 @@ func TestAnObjectsOwnLabelIsJudgedBesideItsRows(t *testing.T) {
 		{"a write with its label in a tag", write("sam", fresh(), "X-Amz-Tagging", tag(labelOf("SECRET"))["X-Amz-Tagging"]), served},
 		{"a write without", write("sam", fresh()), unbound},
 		{"a write with one that can't be read", write("sam", fresh(), "X-Amz-Meta-Label", "SECRET"), denied("label.unbound", "gateway")},
-		{"a write with an unknown level", write("sam", fresh(), "X-Amz-Meta-Label", labelOf("COSMIC")), denied("label.unknown + service.not_contracted", usDefense)},
+		{"a write with an unknown level", write("sam", fresh(), "X-Amz-Meta-Label", labelOf("COSMIC")), denied("label.unbound", "gateway")},
 		{"a write above herself", write("uma", fresh(), "X-Amz-Meta-Label", labelOf("SECRET")), belowPlans},
 		{"a write that other tools take for a label too", write("sam", fresh(), "X-Amz-Meta-Label", labelOf("SECRET"), "X-Amz-Meta-Classification", "UNCLASSIFIED"), denied("action.not_granted", usDefense)},
 

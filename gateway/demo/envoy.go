@@ -8,6 +8,7 @@ import (
 	"text/template"
 	"time"
 
+	"github.com/sallyport-dev/sallyport/authz/resource/routed"
 	"github.com/sallyport-dev/sallyport/deploy"
 )
 
@@ -27,10 +28,12 @@ type envoyValues struct {
 	Headers           string   // regular expression of the headers that the gateway may set or remove
 }
 
-// grantHeaders are the headers of requests that the gateway sets and removes; Envoy takes an answer with any other for an error.
-// All that starts with x-sallyport- is the gateway's to say, so whatever a client sends of it is removed, by its own name.
-const grantHeaders = `^(authorization|dpop|referer|if-match|x-amz-copy-source-if-match|x-amz-date|x-amz-content-sha256|x-amz-security-token|` +
-	`x-sallyport-.+|x-envoy-upstream-(rq-timeout|stream-duration)-ms)$`
+// grantHeaders is a regular expression of the headers of requests that the gateway sets and removes; Envoy takes an answer with any other
+// for an error. All that starts with x-sallyport- is the gateway's to say, so whatever a client sends of it is removed, by its own name.
+func grantHeaders() string {
+	return `^(referer|if-match|x-amz-copy-source-if-match|x-amz-date|x-amz-content-sha256|` +
+		`x-envoy-upstream-(rq-timeout|stream-duration)-ms|` + routed.RemovedExpression() + `)$`
+}
 
 // checkTimeout is how long Envoy waits for a decision. Envoy's default, 200 ms, suits a machine that does nothing else; the demo
 // shares its cores with builds and tests, where both a policy evaluation and an fsync can take longer.
@@ -76,7 +79,7 @@ func envoyOf(l Layout, p Ports, mark string) envoyValues {
 		Timeout:           duration(checkTimeout),
 		BodyTimeout:       duration(5 * time.Second),
 		RequestsPerSecond: 3000,
-		Headers:           grantHeaders,
+		Headers:           grantHeaders(),
 	}
 }
 

@@ -166,9 +166,9 @@ func TestWhatIsNoJobIsRefused(t *testing.T) {
 		{"an id with dot segments", get("/v1/jobs/../" + id), `request.unsupported: job id "../` + id + `": want <queue>.<32 lower-case hex digits>`},
 		{"a get with a body", get("/v1/jobs/"+id, func(r *authz.Request) { r.Body = []byte("x") }), "request.unsupported: GetJob with a body"},
 		{"a get with a body that Envoy keeps", get("/v1/jobs/"+id, header("content-length", "1"), func(r *authz.Request) { r.Extensions = map[string]string{"body": "absent"} }),
-			"request.unsupported: GetJob with a body"},
+			"request.unsupported: a body on a route without it (context extension body: present)"},
 
-		{"a route without bodies", as(func(r *authz.Request) { r.Extensions = map[string]string{"body": "absent"} }), "request.unsupported: StartJob on a route without its body (context extension body: present)"},
+		{"a route without bodies", as(func(r *authz.Request) { r.Extensions = map[string]string{"body": "absent"} }), "request.unsupported: a body on a route without it (context extension body: present)"},
 		{"no content type", as(func(r *authz.Request) { r.Headers = nil }), `request.unsupported: content-type "": want application/json`},
 		{"another content type", as(replace("content-type", "text/json")), `request.unsupported: content-type "text/json": want application/json`},
 		{"a content type with a parameter", as(replace("content-type", "application/json; charset=utf-16")), `request.unsupported: content-type "application/json; charset=utf-16": want application/json`},

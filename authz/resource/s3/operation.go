@@ -104,8 +104,11 @@ var labelling = []string{
 	"classification", "security-classification", "classification-level", "caveat", "caveats", "handling", "releasability", "releasable-to",
 }
 
-// ownLabel is the metadata name and the tag by which an object carries a label of its own where its row wants one.
-const ownLabel = "label"
+// Where an object carries labels of its own, if its row wants them: metadata and a tag of one name, and metadata of another.
+const (
+	OwnLabel = "label"
+	SIOLabel = "sio-label"
+)
 
 // find returns the operation that method, target, the presence of a copy source and the query's names select. Two operations can
 // never both fit: TestNoTwoOperationsFitOneRequest.

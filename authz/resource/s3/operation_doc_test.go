@@ -30,7 +30,7 @@ func operationsDoc() string {
 	}
 	b.WriteString("\nA write that carries `x-amz-tagging`, `x-amz-tagging-directive: REPLACE`, or metadata `x-amz-meta-` with one of the names\n" +
 		code(labelling) + ",\nand a copy of an object onto itself, is also judged as a relabel of the object.\n\n" +
-		"Where a row's objects carry labels of their own (`x-amz-meta-label`, or the tag `label`), an operation that says no in the last\n" +
+		"Where a row's objects carry labels of their own (`x-amz-meta-label`, `x-amz-meta-sio-label`, or the tag `label`), an operation that says no in the last\n" +
 		"column is refused: the store could not be held to the object whose label was judged. There, a write whose content is new and\n" +
 		"whose only label is that one is a create with that label, and no relabel.\n")
 	return b.String()

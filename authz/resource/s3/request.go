@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/sallyport-dev/sallyport/authz"
+	"github.com/sallyport-dev/sallyport/authz/resource/routed"
 )
 
 // Call is what an S3 request asks for. Upstream.Tenant is left to whoever knows the rows.
@@ -23,8 +24,8 @@ type Call struct {
 
 // Labels is what a write says of labels, as it stands in the request.
 type Labels struct {
-	Metadata, Tag string // the label in x-amz-meta-label and in the tag label; "" if there is none
-	Other         bool   // there are other tags, or metadata that tools take for a label
+	Metadata, Tags map[string]string // those under the names that objects carry labels in (OwnLabel, SIOLabel); none is empty
+	Other          bool              // there are other tags, or metadata that tools take for a label
 
 	// Of a copy: what it takes over from its source, so that the store ignores what the request says of it.
 	KeepsMetadata, KeepsTags bool
@@ -77,7 +78,7 @@ func Parse(req authz.Request) (Call, error) {
 		Query:       q.canonical(),
 		Headers:     signed,
 		PayloadHash: hash,
-		Remove:      removed(req.Headers),
+		Remove:      routed.Removed(req.Headers),
 	}}
 	switch op.does {
 	case batch:
@@ -118,18 +119,6 @@ func signedHeaders(headers authz.Headers, op *operation) ([]authz.HeaderField, e
 	return signed, nil
 }
 
-// removed returns the client's headers that must not go upstream: its token and the proof of its key, and what only a gateway says.
-func removed(headers authz.Headers) []string {
-	names := []string{"x-amz-security-token"}
-	for _, h := range headers {
-		if h.Name == "dpop" || strings.HasPrefix(h.Name, "x-sallyport-") {
-			names = append(names, h.Name)
-		}
-	}
-	slices.Sort(names)
-	return names
-}
-
 // touches returns what an operation without a source or a body of keys touches.
 func touches(op *operation, headers authz.Headers, a address, q query) []Touch {
 	path := a.path()
@@ -165,7 +154,7 @@ func copyTouches(headers authz.Headers, a address, value string) ([]Touch, error
 
 // relabels returns a relabel of path if headers write a label: in tags, or in metadata that names one.
 func relabels(headers authz.Headers, path string) []Touch {
-	if l := labels(headers); l.Other || l.Metadata != "" || l.Tag != "" {
+	if l := labels(headers); l.Other || len(l.Metadata) > 0 || len(l.Tags) > 0 {
 		return []Touch{{Action: "relabel", Path: path, To: path, Fresh: true}}
 	}
 	return nil
@@ -178,16 +167,20 @@ func labels(headers authz.Headers) Labels {
 	for _, h := range headers {
 		name, isMetadata := strings.CutPrefix(h.Name, "x-amz-meta-")
 		switch {
-		case name == ownLabel && isMetadata:
-			l.Metadata, l.Other = h.Value, l.Other || h.Value == ""
+		case isMetadata && h.Value != "" && (name == OwnLabel || name == SIOLabel):
+			if l.Metadata == nil {
+				l.Metadata = map[string]string{}
+			}
+			l.Metadata[name] = h.Value
 		case isMetadata && slices.Contains(labelling, name):
 			l.Other = true
 		case h.Name == "x-amz-tagging":
 			tags, err := url.ParseQuery(h.Value)
-			if own := tags[ownLabel]; err == nil && len(own) == 1 {
-				l.Tag = own[0]
+			own := tags[OwnLabel]
+			if err == nil && len(own) == 1 && own[0] != "" {
+				l.Tags = map[string]string{OwnLabel: own[0]}
 			}
-			l.Other = l.Other || l.Tag == "" || len(tags) != 1
+			l.Other = l.Other || l.Tags == nil || len(tags) != 1
 		case h.Name == "x-amz-tagging-directive" && h.Value == "REPLACE":
 			l.KeepsTags = false
 		case h.Name == "x-amz-metadata-directive" && h.Value == "REPLACE":

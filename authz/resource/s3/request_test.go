@@ -84,7 +84,7 @@ func want(operation, method, target string, touches ...s3.Touch) wanted {
 	path, query, _ := strings.Cut(target, "?")
 	return wanted{Operation: operation, Touches: touches, Upstream: authz.Upstream{
 		Audience: "storage", Region: "us-east-1", Method: method, Host: "storage.sallyport.test:10000", Path: path, Query: query,
-		Headers: fields(), PayloadHash: "UNSIGNED-PAYLOAD", Remove: []string{"x-amz-security-token"},
+		Headers: fields(), PayloadHash: "UNSIGNED-PAYLOAD", Remove: []string{"authorization", "x-amz-security-token"},
 	}}
 }
 
@@ -151,11 +151,11 @@ func TestWhatARequestTouches(t *testing.T) {
 			want("PutObject", "PUT", "/us-fire/a", write("create", "us-fire/a"))},
 		{"what only a gateway says is taken away", get("/us-fire/a", header("x-sallyport-grant", "x"), header("x-sallyport-decision-id", "1")),
 			want("GetObject", "GET", "/us-fire/a", touch("read", "us-fire/a")).with(func(u *authz.Upstream) {
-				u.Remove = []string{"x-amz-security-token", "x-sallyport-decision-id", "x-sallyport-grant"}
+				u.Remove = []string{"authorization", "x-amz-security-token", "x-sallyport-decision-id", "x-sallyport-grant"}
 			})},
 		{"a proof of the token's key is taken away", get("/us-fire/a", header("dpop", "proof")),
 			want("GetObject", "GET", "/us-fire/a", touch("read", "us-fire/a")).with(func(u *authz.Upstream) {
-				u.Remove = []string{"dpop", "x-amz-security-token"}
+				u.Remove = []string{"authorization", "dpop", "x-amz-security-token"}
 			})},
 		{"a put with tags is also a relabel", put("/us-fire/a", header("x-amz-tagging", "a=b")),
 			want("PutObject", "PUT", "/us-fire/a", write("create", "us-fire/a"), relabel("us-fire/a")).with(signing("x-amz-tagging", "a=b"))},
@@ -219,6 +219,7 @@ func TestWhatARequestTouches(t *testing.T) {
 
 func TestWhatAWriteSaysOfLabels(t *testing.T) {
 	const label = `{"scheme":"USA"}`
+	own := func(text string) map[string]string { return map[string]string{"label": text} }
 	for _, tc := range []struct {
 		name string
 		req  authz.Request
@@ -226,20 +227,21 @@ func TestWhatAWriteSaysOfLabels(t *testing.T) {
 	}{
 		{"nothing", put("/us-fire/a"), s3.Labels{}},
 		{"other metadata is no label", put("/us-fire/a", header("x-amz-meta-colour", "blue")), s3.Labels{}},
-		{"in metadata", put("/us-fire/a", header("x-amz-meta-label", label)), s3.Labels{Metadata: label}},
+		{"in metadata", put("/us-fire/a", header("x-amz-meta-label", label)), s3.Labels{Metadata: own(label)}},
 		{"an empty one is none that could be read", put("/us-fire/a", header("x-amz-meta-label", "")), s3.Labels{Other: true}},
-		{"in a tag", put("/us-fire/a", header("x-amz-tagging", "label=e30")), s3.Labels{Tag: "e30"}},
-		{"in both", put("/us-fire/a", header("x-amz-meta-label", label), header("x-amz-tagging", "label=e30")), s3.Labels{Metadata: label, Tag: "e30"}},
-		{"beside another tag", put("/us-fire/a", header("x-amz-tagging", "label=e30&a=b")), s3.Labels{Tag: "e30", Other: true}},
+		{"in a header of others, kept as metadata", put("/us-fire/a", header("x-amz-meta-sio-label", "marking=x")), s3.Labels{Metadata: map[string]string{"sio-label": "marking=x"}}},
+		{"in a tag", put("/us-fire/a", header("x-amz-tagging", "label=e30")), s3.Labels{Tags: own("e30")}},
+		{"in both", put("/us-fire/a", header("x-amz-meta-label", label), header("x-amz-tagging", "label=e30")), s3.Labels{Metadata: own(label), Tags: own("e30")}},
+		{"beside another tag", put("/us-fire/a", header("x-amz-tagging", "label=e30&a=b")), s3.Labels{Tags: own("e30"), Other: true}},
 		{"another tag", put("/us-fire/a", header("x-amz-tagging", "a=b")), s3.Labels{Other: true}},
 		{"a tag twice", put("/us-fire/a", header("x-amz-tagging", "label=e30&label=e31")), s3.Labels{Other: true}},
 		{"tags that can't be read", put("/us-fire/a", header("x-amz-tagging", "label=%zz")), s3.Labels{Other: true}},
 		{"in metadata that other tools read", put("/us-fire/a", header("x-amz-meta-classification", "SECRET")), s3.Labels{Other: true}},
 		{"a copy keeps what its source has", put("/us-fire/a", copyFrom("us-fire/b")), s3.Labels{KeepsMetadata: true, KeepsTags: true}},
 		{"a copy with new metadata keeps the tags", put("/us-fire/a", copyFrom("us-fire/b"), header("x-amz-metadata-directive", "REPLACE"), header("x-amz-meta-label", label)),
-			s3.Labels{Metadata: label, KeepsTags: true}},
+			s3.Labels{Metadata: own(label), KeepsTags: true}},
 		{"a copy with new tags keeps the metadata", put("/us-fire/a", copyFrom("us-fire/b"), header("x-amz-tagging-directive", "REPLACE"), header("x-amz-tagging", "label=e30")),
-			s3.Labels{Tag: "e30", KeepsMetadata: true}},
+			s3.Labels{Tags: own("e30"), KeepsMetadata: true}},
 		{"a copy that drops the tags", put("/us-fire/a", copyFrom("us-fire/b"), header("x-amz-tagging-directive", "REPLACE")), s3.Labels{Other: true, KeepsMetadata: true}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -19,7 +19,7 @@ func (w *world) resolve(t *testing.T, method, path, body string) []authz.Access 
 	if err != nil {
 		t.Fatal(err)
 	}
-	catalogue, err := resource.New(tenants, resource.Limits{Accesses: 1000})
+	catalogue, err := resource.New(resource.Documents{Tenants: tenants}, resource.Limits{Accesses: 1000})
 	if err != nil {
 		t.Fatal(err)
 	}
