@@ -121,7 +121,7 @@ func (f *facts) checkRowID(d document, id string, r row) {
 		wrong = !strings.HasSuffix(id, "/") || slices.ContainsFunc(segments, func(s string) bool { return s == "" || s == "." || s == ".." })
 	}
 	if wrong {
-		f.add(d.file, d.line("rows", id), "rows.%s: %q is no row; write bucket/, bucket/prefix/ (also behind http: or grpc:) or job:queue", id, id)
+		f.add(d.file, d.line("rows", id), "rows.%s: %q is no row; write bucket/, bucket/prefix/ or job:queue", id, id)
 	}
 	if scheme == "http:" != (r.Service == "http") || scheme == "grpc:" != (r.Service == "grpc") {
 		f.add(d.file, d.line("rows", id, "service"), "rows.%s.service: a row http:… is of service http, grpc:… of grpc, and only such; correct one", id)

@@ -203,7 +203,7 @@ func (c *comparer) content(operation string, judged []string, before, after map[
 }
 
 // storeLine finds bucket, operation, key and what follows it, and the error code in a line of the store's log.
-var storeLine = regexp.MustCompile(`^\S+ (\S+) \[[^\]]*\] \S+ \S+ \S+ s3_(\S+) (.* \d{3} (\S+) \d+ \d+ \d+ \d+ .*)$`)
+var storeLine = regexp.MustCompile(`^\S+ (\S+) \[[^\]]*\] \S+ \S+ \S+ s3_(\S+) (.* \d{3} (\S.*?) \d+ \d+ \d+ \d+ .*)$`)
 
 // log returns the lines of the store's log that name a decision, among those that are new; it waits for n of them.
 func (c *comparer) log(id string, n int) (lines []string) {
