@@ -36,10 +36,11 @@ FUZZTIME ?= 10m
 fuzz: ## every fuzz target for FUZZTIME (10m)
 	$(GO) run ./conformance/fuzz -time $(FUZZTIME)
 
-soak: ## millions of points: policy against the naive evaluator and the engines against each other; 300 kills of a log
+soak: ## millions of points: policy against the naive evaluator and the engines against each other; 300 kills of a log; 10,000 generated requests
 	$(GO) test -v -count=1 -timeout 60m -run OnEveryPoint ./conformance/oracle -soak
 	$(GO) test -v -count=1 -timeout 120m -run 'OddInputs|AwkwardRules' ./authz/policy -soak
 	$(GO) test -v -count=1 -timeout 60m -run TestKill9 ./authz/audit -kills 300
+	$(GO) test -v -count=1 -timeout 60m -run 'AdapterSays|AWSCLI' ./conformance/road -generated 10000 -upload 200
 
 clean: ## what the commands above made, downloads included
 	rm -rf bin .tools .demo
