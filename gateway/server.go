@@ -83,7 +83,7 @@ func New(c Config) *Server {
 func (s *Server) Check(ctx context.Context, req authz.Request) extauthz.Answer {
 	d := s.begin(req)
 	sealed, err := s.judge(ctx, d)
-	record, nonce := d.finish(err), nonceOf(err)
+	record, nonce := s.finish(d, err), nonceOf(err)
 
 	commit, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitTimeout)
 	defer cancel()
@@ -157,6 +157,18 @@ func (s *Server) judge(ctx context.Context, d *decision) (sealed authz.Sealed, e
 	sealed, err = s.prepare(d)
 	timed("prepare")
 	return sealed, err
+}
+
+// finish writes the record of d. Where even that panics, a record says so and no more: there is none without, and it allows nothing.
+func (s *Server) finish(d *decision, err error) (r authz.Record) {
+	defer func() {
+		if p := recover(); p != nil {
+			s.c.Logger.Error("panic in a record", "decision_id", d.id, "panic", fmt.Sprint(p))
+			d.generation, d.subject, d.resolution, d.outcomes = nil, nil, authz.Resolution{}, nil
+			r = d.finish(authz.Refuse(authz.SystemInternal, "panic in a record"))
+		}
+	}()
+	return d.finish(err)
 }
 
 // prepare seals what d's upstream wants to see.

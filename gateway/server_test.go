@@ -163,6 +163,7 @@ func TestWhatEnvoyReceives(t *testing.T) {
 			with(theWorld, faults(func(context.Context, authz.Record) error { return errDisk }))},
 		{"a log that fails while it denies", ask("GET", plans, ""), denied(403, "system.audit_unavailable"), "", nil,
 			with(theWorld, faults(func(context.Context, authz.Record) error { return errDisk }))},
+		{"a panic while the record is made", read, denied(403, "system.internal"), "gateway", reasons("system.internal"), withoutBundle},
 		{"a log that panics", read, denied(403, "system.audit_unavailable"), "", nil,
 			with(theWorld, faults(func(context.Context, authz.Record) error { panic("poison") }))},
 		{"a log that does not come back", read, denied(403, "system.audit_unavailable"), "", nil,
@@ -220,6 +221,17 @@ func panics(in string) func(*testing.T) (gateway, authv3.AuthorizationClient) {
 		g := start(t, world)
 		return g, client(t, g.Server, func(ctx context.Context) context.Context { return poisoned{ctx, in} })
 	}
+}
+
+// withoutBundle is a gateway whose generation lacks what its record names.
+func withoutBundle(t *testing.T) (gateway, authv3.AuthorizationClient) {
+	g := start(t, world)
+	whole := *g.generation.Load()
+	broken := whole
+	broken.bundle = nil
+	g.generation.Store(&broken)
+	t.Cleanup(func() { g.generation.Store(&whole) })
+	return g, client(t, g.Server, nil)
 }
 
 func closedEngine(t *testing.T) (gateway, authv3.AuthorizationClient) {

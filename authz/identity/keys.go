@@ -186,10 +186,11 @@ func (k *Keys) States() map[string]KeyState {
 	return states
 }
 
-// KeysAge returns how long ago the keys were fetched that verify the tokens of an iss; false if it is no issuer.
+// KeysAge returns how long ago the keys were fetched that verify the tokens of an iss; false if it is no issuer, or a
+// trust domain, which signs no tokens.
 func (v *Verifier) KeysAge(iss string) (time.Duration, bool) {
 	i, known := v.issuers[iss]
-	if !known {
+	if !known || i.keys == nil {
 		return 0, false
 	}
 	return i.keys.age(), true

@@ -136,6 +136,9 @@ func TestAWorkloadWithoutATokenIsASubject(t *testing.T) {
 	if e := s.Evidence; e.TokenDigest != sha256Hex(block.Bytes) || e.Issuer != "spiffe://edge.us-defense.test" || e.Expires != authz.At(noon.Add(time.Hour)) {
 		t.Errorf("evidence: %+v", e)
 	}
+	if age, known := w.verifier.KeysAge(s.Evidence.Issuer); known {
+		t.Errorf("a trust domain fetches no keys, but they are %v old", age)
+	}
 	again, err := w.verifier.Verify(context.Background(), authz.Request{Peer: peer})
 	if d := cmp.Diff(s, again); d != "" || err != nil {
 		t.Errorf("the second time (-first +second): %v\n%s", err, d)
