@@ -2,6 +2,9 @@ package audit
 
 import "github.com/sallyport-dev/sallyport/authz"
 
+// Fact is what a sorter sorts.
+type Fact = fact
+
 // File is the seam for faults.
 type File = file
 
@@ -62,3 +65,24 @@ func Mask(r authz.Record) (authz.Record, []byte, error) {
 	lines, err := opened.lines(masked)
 	return masked, lines, err
 }
+
+// Sorted returns what a sorter that holds max facts in memory makes of facts, and how many runs it wrote.
+func Sorted(max int, facts []Fact) (sorted []Fact, runs int, err error) {
+	s := &sorter{max: max}
+	defer s.close()
+	for _, f := range facts {
+		if err := s.add(f); err != nil {
+			return nil, 0, err
+		}
+	}
+	err = s.each(func(f fact) { sorted = append(sorted, f) })
+	return sorted, len(s.runs), err
+}
+
+// NewFact returns a fact.
+func NewFact(k [16]byte, kind uint8, log uint16, good bool, n int64) Fact {
+	return Fact{k, kind, log, good, n}
+}
+
+// Less orders facts.
+func (f Fact) Less(g Fact) bool { return f.compare(g) < 0 }

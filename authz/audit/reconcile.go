@@ -8,8 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"regexp"
-	"slices"
 	"time"
 
 	"github.com/sallyport-dev/sallyport/authz"
@@ -51,75 +49,84 @@ func list(to *[]string, what string) {
 // lines back for a while.
 const edge = 15 * time.Second
 
-// key is a decision id in half the memory.
-type key [16]byte
-
-func keyOf(id string) (key, bool) {
-	b, err := hex.DecodeString(id)
-	if err != nil || len(b) != len(key{}) {
-		return key{}, false
-	}
-	return key(b), true
-}
-
-type decided struct {
-	at    int64 // Unix nanoseconds
-	allow bool
-	envoy uint8 // requests in Envoy's log
-}
+// Kinds of facts, in the order in which those of one decision are judged.
+const (
+	inRecord = iota
+	inEnvoy
+	inStore
+)
 
 // Reconcile compares the logs in dir with Envoy's access log (JSON lines with time, request_id, decision_id and status, as
 // deploy/envoy writes it) and the store's (any lines that hold the decision id as a field, from Referer). A nil store is not compared.
-func (rd Reader) Reconcile(dir string, envoy, store io.Reader) (Reconciliation, error) {
-	c := comparison{decisions: map[key]*decided{}}
+// The store's log is read twice where it has lines that nothing allowed. Memory is bounded, see sorter.
+func (rd Reader) Reconcile(dir string, envoy io.Reader, store io.ReadSeeker) (Reconciliation, error) {
+	c := comparison{facts: newSorter(), logs: map[string]uint16{}, deniedIn: map[int64]key{}}
+	defer c.facts.close()
 	c.r = Reconciliation{Served: []string{}, Missing: []string{}, Repeated: []string{}, NeverSeen: []string{}, StoreOnly: []string{}, DenyServed: []string{}}
-	seen := map[[17]byte]bool{}
-	logs := map[string]byte{}
-	err := rd.Read(dir, func(log string, _ []byte, r authz.Record) error {
-		if _, ok := logs[log]; !ok {
-			logs[log] = byte(len(logs))
-		}
-		c.record(r, logs[log], seen)
-		return nil
-	})
+	err := rd.Read(dir, func(log string, _ []byte, r authz.Record) error { return c.record(log, r) })
 	if err != nil {
 		return c.r, err
 	}
-	clear(seen)
 	if err := eachLine(envoy, c.envoyLine); err != nil {
 		return c.r, fmt.Errorf("envoy's log: %w", err)
 	}
+	if store != nil {
+		if err := eachLine(store, c.storeLine); err != nil {
+			return c.r, fmt.Errorf("the store's log: %w", err)
+		}
+	}
+	if err := c.facts.each(c.judge); err != nil {
+		return c.r, err
+	}
+	c.decided()
 	if c.denied > c.r.Counted {
 		c.r.Uncounted = c.denied - c.r.Counted
 	}
-	c.r.Decisions = len(c.decisions)
-	for k, d := range c.decisions {
-		switch {
-		case !d.allow || d.envoy > 0 || d.at < c.first:
-		case d.at > c.last-int64(edge):
-			c.r.Unfinished++
-		default:
-			list(&c.r.NeverSeen, hex.EncodeToString(k[:]))
-		}
-	}
-	slices.Sort(c.r.NeverSeen)
-	if store == nil {
+	if store == nil || c.r.Store == int(c.allowedLines) {
 		return c.r, nil
 	}
-	if err := eachLine(store, c.storeLine); err != nil {
+	if _, err := store.Seek(0, io.SeekStart); err != nil {
 		return c.r, fmt.Errorf("the store's log: %w", err)
 	}
-	return c.r, nil
+	return c.r, eachLine(store, c.unallowed)
 }
 
 type comparison struct {
 	r           Reconciliation
-	decisions   map[key]*decided
+	facts       *sorter
+	logs        map[string]uint16
 	denied      uint64 // requests that Envoy refused with a decision of no record
 	first, last int64  // times of Envoy's log
+
+	// The decision whose facts are being judged.
+	id           key
+	known, allow bool
+	at           int64
+	lastLog      int
+	requests     int           // in Envoy's log
+	allowed      bitset        // lines of the store's log that have an allow
+	allowedLines uint64        // how many
+	deniedIn     map[int64]key // lines that have a denial, up to maxDenied
+	storeLast    int64         // last line of the store's log that was read
 }
 
-func (c *comparison) record(r authz.Record, log byte, seen map[[17]byte]bool) {
+const maxDenied = 1 << 20
+
+// bitset is a set of line numbers.
+type bitset []uint64
+
+func (b *bitset) set(n int64) bool {
+	for int64(len(*b)) <= n/64 {
+		*b = append(*b, 0)
+	}
+	was := (*b)[n/64]&(1<<(n%64)) != 0
+	(*b)[n/64] |= 1 << (n % 64)
+	return !was
+}
+
+func (b bitset) has(n int64) bool { return n/64 < int64(len(b)) && b[n/64]&(1<<(n%64)) != 0 }
+
+func (c *comparison) record(log string, r authz.Record) error {
 	if r.Type == typeFlood {
 		var n uint64
 		if _, err := fmt.Sscan(r.Fields["records"], &n); err == nil {
@@ -128,16 +135,12 @@ func (c *comparison) record(r authz.Record, log byte, seen map[[17]byte]bool) {
 	}
 	k, ok := keyOf(r.DecisionID)
 	if r.Type != typeDecision || !ok || r.Part != nil && r.Part[0] != r.Part[1] {
-		return
+		return nil
 	}
-	once := [17]byte(append(k[:], log))
-	if seen[once] {
-		list(&c.r.Repeated, r.DecisionID)
+	if _, known := c.logs[log]; !known {
+		c.logs[log] = uint16(len(c.logs))
 	}
-	seen[once] = true
-	if d := c.decisions[k]; d == nil {
-		c.decisions[k] = &decided{at: r.Time.UnixNano(), allow: r.Allow}
-	}
+	return c.facts.add(fact{key: k, kind: inRecord, log: c.logs[log], good: r.Allow, n: r.Time.UnixNano()})
 }
 
 func (c *comparison) envoyLine(number int, line []byte) error {
@@ -165,53 +168,116 @@ func (c *comparison) envoyLine(number int, line []byte) error {
 		}
 		return nil
 	}
-	k, _ := keyOf(*l.Decision)
-	switch d := c.decisions[k]; {
-	case d == nil && refused:
-		c.denied++
-	case d == nil:
-		list(&c.r.Missing, *l.Decision)
-	case d.envoy > 0:
-		list(&c.r.Repeated, *l.Decision)
-	case !d.allow && !refused:
-		list(&c.r.Served, *l.Decision)
-		d.envoy = 1
-	default:
-		d.envoy = 1
+	k, ok := keyOf(*l.Decision)
+	if !ok { // no decision has such an id
+		if refused {
+			c.denied++
+		} else {
+			list(&c.r.Missing, *l.Decision)
+		}
+		return nil
+	}
+	return c.facts.add(fact{key: k, kind: inEnvoy, good: !refused, n: int64(number)})
+}
+
+// keysIn returns the decision ids among the fields of a line.
+func keysIn(line []byte) []key {
+	var all []key
+	for _, f := range bytes.FieldsFunc(line, func(r rune) bool { return r == ' ' || r == '"' }) {
+		if k, ok := keyOf(string(f)); ok && !bytes.ContainsAny(f, "ABCDEF") {
+			all = append(all, k)
+		}
+	}
+	return all
+}
+
+// ofNobody reports whether a line of the store's log is of no request but the gateway's own probes, which ask for the list of buckets: the second
+// field, the bucket, is "-", and no client's key can look like that.
+func ofNobody(line []byte) bool {
+	f := bytes.Fields(line)
+	return bytes.HasPrefix(line, []byte("log starts ")) || len(f) > 1 && string(f[1]) == "-" && bytes.Contains(line, []byte(" readiness-probe "))
+}
+
+func (c *comparison) storeLine(number int, line []byte) error {
+	if ofNobody(line) {
+		return nil
+	}
+	c.r.Store++
+	for _, k := range keysIn(line) {
+		if err := c.facts.add(fact{key: k, kind: inStore, n: int64(number)}); err != nil {
+			return err
+		}
 	}
 	return nil
 }
 
-// field is a decision id among the fields of a line.
-var field = regexp.MustCompile(`(?:^|[ "])([0-9a-f]{32})(?:[ "]|$)`)
-
-// labelRead is a line about an object whose own label the gateway read before it decided. A key can hold any words, so the line must
-// begin as these do too.
-var labelRead = regexp.MustCompile(`^\S+ \S+ \[[^\]]*\] \S+ \S+ \S+ s3_(HeadObject|GetObjectTagging) .* label-for-[0-9a-f]{32} `)
-
-func (c *comparison) storeLine(_ int, line []byte) error {
-	// The gateway's own probes ask for the list of buckets, so the second field, the bucket, is "-": no client's key can look like that.
-	if f := bytes.Fields(line); bytes.HasPrefix(line, []byte("log starts ")) || len(f) > 1 && string(f[1]) == "-" && bytes.Contains(line, []byte(" readiness-probe ")) ||
-		labelRead.Match(line) {
-		return nil
+// judge takes the facts in the order of their decisions.
+func (c *comparison) judge(f fact) {
+	if f.key != c.id || !c.known && f.kind == inRecord {
+		if f.key != c.id {
+			c.decided()
+		}
+		c.id, c.known, c.requests, c.lastLog = f.key, f.kind == inRecord, 0, -1
+		c.allow, c.at = f.good, f.n
 	}
-	c.r.Store++
-	denied := ""
-	for _, m := range field.FindAllSubmatch(line, -1) {
-		k, _ := keyOf(string(m[1]))
-		switch d := c.decisions[k]; {
-		case d == nil:
-		case d.allow:
-			return nil
-		default:
-			denied = string(m[1])
+	id := hex.EncodeToString(f.key[:])
+	switch f.kind {
+	case inRecord:
+		if int(f.log) == c.lastLog {
+			list(&c.r.Repeated, id)
+		}
+		c.lastLog = int(f.log)
+	case inEnvoy:
+		c.requests++
+		switch {
+		case !c.known && !f.good:
+			c.denied++
+		case !c.known:
+			list(&c.r.Missing, id)
+		case c.requests > 1:
+			list(&c.r.Repeated, id)
+		case !c.allow && f.good:
+			list(&c.r.Served, id)
+		}
+	case inStore:
+		switch {
+		case !c.known:
+		case c.allow:
+			if c.allowed.set(f.n) {
+				c.allowedLines++
+			}
+		case len(c.deniedIn) < maxDenied:
+			c.deniedIn[f.n] = f.key
 		}
 	}
-	if denied != "" {
-		list(&c.r.DenyServed, denied)
+}
+
+// decided ends the judgement of a decision.
+func (c *comparison) decided() {
+	if !c.known {
+		return
+	}
+	c.known = false
+	c.r.Decisions++
+	switch {
+	case !c.allow || c.requests > 0 || c.at < c.first:
+	case c.at > c.last-int64(edge):
+		c.r.Unfinished++
+	default:
+		list(&c.r.NeverSeen, hex.EncodeToString(c.id[:]))
+	}
+}
+
+// unallowed lists a line of the store's log that no decision allowed.
+func (c *comparison) unallowed(number int, line []byte) error {
+	if ofNobody(line) || c.allowed.has(int64(number)) {
 		return nil
 	}
-	list(&c.r.StoreOnly, string(line[:min(len(line), 200)]))
+	if k, denied := c.deniedIn[int64(number)]; denied {
+		list(&c.r.DenyServed, hex.EncodeToString(k[:]))
+	} else {
+		list(&c.r.StoreOnly, string(line[:min(len(line), 200)]))
+	}
 	return nil
 }
 

@@ -77,10 +77,13 @@ func newAuditStats() *cobra.Command {
 			counts := audit.NewCounts()
 			err = working(c).Read(args[0], func(log string, _ []byte, r authz.Record) error {
 				if f.Match(r) {
-					counts.Add(log, r)
+					return counts.Add(log, r)
 				}
 				return nil
 			})
+			if err == nil {
+				err = fail(exitInternal, counts.Sum())
+			}
 			if err != nil {
 				return unreadable(err)
 			}
@@ -129,7 +132,7 @@ func newAuditReconcile() *cobra.Command {
 				return fail(exitUsage, err)
 			}
 			defer envoy.Close()
-			var store io.Reader
+			var store io.ReadSeeker
 			if storeLog != "" {
 				f, err := os.Open(storeLog)
 				if err != nil {
