@@ -15,7 +15,13 @@ import (
 // appendRecord appends r as compact JSON in printable ASCII, byte for byte as encoding/json and ascii would have it (a test holds them
 // together). It is written out by hand because encoding was half of what a record cost.
 func appendRecord(b []byte, r *authz.Record) ([]byte, error) {
-	b = appendText(append(b, `{"type":`...), r.Type)
+	b, err := appendMembers(append(b, '{'), r)
+	return append(b, '}'), err
+}
+
+// appendMembers is appendRecord without the braces.
+func appendMembers(b []byte, r *authz.Record) ([]byte, error) {
+	b = appendText(append(b, `"type":`...), r.Type)
 	b = appendText(append(b, `,"decision_id":`...), r.DecisionID)
 	b = appendText(append(b, `,"salt":`...), r.Salt)
 	b = appendTime(append(b, `,"timestamp":`...), r.Time)
@@ -71,7 +77,7 @@ func appendRecord(b []byte, r *authz.Record) ([]byte, error) {
 		b = strconv.AppendInt(append(b, `,"part":[`...), int64(p[0]), 10)
 		b = append(strconv.AppendInt(append(b, ','), int64(p[1]), 10), ']')
 	}
-	return append(b, '}'), nil
+	return b, nil
 }
 
 func appendSubject(b []byte, s *authz.RecordSubject) ([]byte, error) {

@@ -53,6 +53,22 @@ func BenchmarkAppend(b *testing.B) {
 	}
 }
 
+// BenchmarkEncode is what a caller does before it waits: a record to its line's members, of the size above and of twice that.
+func BenchmarkEncode(b *testing.B) {
+	r := decision("0123456789abcdef0123456789abcdef", true, "us-defense")
+	for _, size := range []int{40, 90} {
+		r.Accesses[0].Input = json.RawMessage(`{"subject":` + strings.Repeat(`{"a":[1,2,3],"b":"text","c":`, size) + `null` + strings.Repeat(`}`, size) + `}`)
+		b.Run(fmt.Sprintf("input of %d bytes", len(r.Accesses[0].Input)), func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := audit.Encode(r); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
 // BenchmarkVerify is lines that are read and judged.
 func BenchmarkVerify(b *testing.B) {
 	dir := b.TempDir()

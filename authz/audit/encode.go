@@ -149,16 +149,15 @@ func cut(s string) string {
 // whoever is shown one line, of this log or of another with the same decision, can guess no other from its hash.
 func members(r authz.Record) ([]byte, error) {
 	r.Salt = randomID()
-	size := 1536
-	for i := range r.Accesses {
-		size += len(r.Accesses[i].Input)
-	}
-	b, err := appendRecord(make([]byte, 0, size), &r)
+	b, err := appendMembers(lineBuffers.Get().([]byte)[:0], &r)
 	if err != nil {
 		return nil, fmt.Errorf("record %s: %w", r.DecisionID, err)
 	}
-	return b[1 : len(b)-1], nil
+	return b, nil
 }
+
+// lineBuffers are what lines are encoded into. The committer gives them back when it has copied them.
+var lineBuffers = sync.Pool{New: func() any { return make([]byte, 0, 4096) }}
 
 type encoder struct {
 	buf bytes.Buffer

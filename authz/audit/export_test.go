@@ -16,6 +16,7 @@ var (
 	QuickRecord = quickRecord
 
 	AppendRecord = appendRecord
+	Encode       = encode
 	SourceKey    = sourceKey
 )
 

@@ -258,6 +258,7 @@ func (l *log) commit(group []*pending) error {
 				l.group = g // it goes on
 			}
 			buf = appendLine(buf, l.next, g, members)
+			lineBuffers.Put(members)
 			l.next++
 		}
 	}

@@ -338,23 +338,15 @@ func skipWord(b []byte, i int, word string) int {
 }
 
 func skipNumber(b []byte, i int) int {
-	digits := func() bool {
-		from := i
-		for i < len(b) && b[i] >= '0' && b[i] <= '9' {
-			i++
-		}
-		return i > from
-	}
 	if i < len(b) && b[i] == '-' {
 		i++
 	}
-	if i < len(b) && b[i] == '0' {
-		i++
-	} else if !digits() {
+	from := i
+	if i = skipDigits(b, i); i == from || b[from] == '0' && i > from+1 {
 		return -1
 	}
 	if i < len(b) && b[i] == '.' {
-		if i++; !digits() {
+		if from, i = i+1, skipDigits(b, i+1); i == from {
 			return -1
 		}
 	}
@@ -362,9 +354,16 @@ func skipNumber(b []byte, i int) int {
 		if i++; i < len(b) && (b[i] == '+' || b[i] == '-') {
 			i++
 		}
-		if !digits() {
+		if from, i = i, skipDigits(b, i); i == from {
 			return -1
 		}
+	}
+	return i
+}
+
+func skipDigits(b []byte, i int) int {
+	for i < len(b) && b[i] >= '0' && b[i] <= '9' {
+		i++
 	}
 	return i
 }
