@@ -35,6 +35,7 @@ func Check(dir string) error {
 	requireDecision(compiler, &r)
 	b.lintFormat(&r)
 	b.lintAnnotations(&r)
+	b.lintNames(&r)
 	b.lintRequired(compiler, &r)
 	return r.err(dir)
 }

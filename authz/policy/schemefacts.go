@@ -88,6 +88,9 @@ func (c schemeCheck) checkTagSets() {
 		c.checkSource(set.Source, "tag_sets", name, "source")
 		for i, v := range set.Values {
 			at := []string{"tag_sets", name, "values", index(i)}
+			if _, level := c.hierarchy(v.ID); level && (set.Type == "handling" || set.Type == "informative") {
+				c.add(c.doc.file, c.doc.line(at...), "%s: %q is a level too; a mention is none: leave it out of levels, or out of the set", strings.Join(at, "."), v.ID)
+			}
 			if seen[v.ID] {
 				c.add(c.doc.file, c.doc.line(at[:3]...), "tag_sets.%s.values: %q stands here twice; keep one", name, v.ID)
 			}

@@ -1,6 +1,12 @@
 package policy_test
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/sallyport-dev/sallyport/authz/policy"
+)
 
 // published is a row of USA's that agreements may follow.
 const published = `title: a scheme
@@ -60,6 +66,8 @@ func TestLoadRefusesSchemesThatDoNotHoldTogether(t *testing.T) {
 			at + `7: tag_sets.sci.values.0.clearance_levels: unknown level of USA "TOP"; did you mean "LOW"?`},
 		{"a level for a value that no clearance holds", swap(usa, "values: [CUI]", "values: [{id: CUI, clearance_levels: [LOW]}]"),
 			at + `10: tag_sets.cui.values.0.clearance_levels: no clearance holds a handling value; leave them out, or make the set restrictive`},
+		{"a mention that is a level too", swap(usa, "values: [CUI]", "values: [CUI, LOW]"),
+			at + `10: tag_sets.cui.values.1: "LOW" is a level too; a mention is none: leave it out of levels, or out of the set`},
 		{"a rule about a value that is none", swap(usa, "tag_sets: [sci]}", "tag_sets: [], values: {sci: [SJ]}}"),
 			at + `16: rules.excluded.0.values.sci: unknown value of sci "SJ"; did you mean "SI"?`},
 		{"a rule beside a set that is none", swap(usa, "tag_sets: [sci]}", "tag_sets: [sci], beside: {cuj: [CUI]}}"),
@@ -74,4 +82,26 @@ members: [{country: GBR, not_before: "2020-01-01", not_after: "2019-01-01"}]`),
 		{"a published row twice", publish(swap(usa, "{id: high-gbr", "{id: low-gbr")),
 			at + `6: equivalences.1.id: "low-gbr" stands here twice; give each its own`},
 	})
+}
+
+func TestCheckRefusesToCompareLevelsByNameAcrossSchemes(t *testing.T) {
+	t.Parallel()
+	const compared = " are compared by name; levels mean something in their scheme only: compare the schemes too, or use an equivalence"
+	for name, c := range map[string]struct{ body, want string }{
+		"the level alone":       {"some l in input.resource.properties.labels\n\tsome h in input.subject.properties.session.high_water\n\th.level == l.level", "root/compliance/compliance.rego:10: h.level and l.level" + compared},
+		"in place":              {"input.resource.properties.labels[0].level == input.action.properties.request_labels[0].level", "root/compliance/compliance.rego:8: input.resource.properties.labels[0].level and input.action.properties.request_labels[0].level" + compared},
+		"that they differ":      {"some l in input.resource.properties.labels\n\tsome h in input.subject.properties.session.high_water\n\th.level != l.level", "root/compliance/compliance.rego:10: h.level and l.level" + compared},
+		"the scheme of another": {"some l in input.resource.properties.labels\n\tsome h in input.subject.properties.session.high_water\n\th.scheme == \"USA\"\n\th.level == l.level", "root/compliance/compliance.rego:11: h.level and l.level" + compared},
+		"the scheme too":        {"some l in input.resource.properties.labels\n\tsome h in input.subject.properties.session.high_water\n\th.scheme == l.scheme\n\th.level == l.level", ""},
+		"both at once":          {"some l in input.resource.properties.labels\n\tsome h in input.subject.properties.session.high_water\n\t[h.scheme, h.level] == [l.scheme, l.level]", ""},
+		"with a level's id":     {"some l in input.resource.properties.labels\n\tsome level in data.schemes[l.scheme].levels\n\tlevel.id == l.level", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := folder(t, swap(rules, "decision := {\"allow\": true", "same if {\n\t"+c.body+"\n}\n\ndecision := {\"allow\": true"))
+			if d := cmp.Diff(c.want, text(policy.Check(dir), dir)); d != "" {
+				t.Errorf("error (-want +got):\n%s", d)
+			}
+		})
+	}
 }
