@@ -2,9 +2,7 @@ package road_test
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -12,7 +10,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -47,30 +44,37 @@ var boto3Steps = []struct {
 
 func TestBoto3WorksThroughEnvoy(t *testing.T) {
 	w := sharedWorld(t)
-	python, packages := boto3(t)
+	python, packages := python(t, "boto3")
 	for style, endpoint := range map[string]string{
 		"path":    w.url(w.ports.Storage),
 		"virtual": fmt.Sprintf("http://%s:%d", storeHost, w.ports.Storage),
 	} {
 		t.Run(style+" style", func(t *testing.T) {
 			t.Parallel()
-			cmd := exec.CommandContext(t.Context(), python, filepath.Join("testdata", "boto3_day.py"))
-			cmd.Env = []string{"PYTHONPATH=" + packages, "PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir(), "PYTHONDONTWRITEBYTECODE=1", "AWS_EC2_METADATA_DISABLED=true"}
-			cmd.Stdin = bytes.NewReader(marshal(t, map[string]string{"endpoint": endpoint, "style": style, "token": w.token(t, "sam")}))
-			var stderr bytes.Buffer
-			cmd.Stderr = &stderr
-			out, err := cmd.Output()
-			if err != nil {
-				t.Fatalf("%v\n%s", err, &stderr)
-			}
-			lines := strings.Split(strings.TrimSpace(string(out)), "\n")
-			if len(lines) != len(boto3Steps) {
-				t.Fatalf("%d steps were taken, want %d:\n%s", len(lines), len(boto3Steps), out)
-			}
-			for i, want := range boto3Steps {
-				t.Run(want.step, func(t *testing.T) { w.checkBoto3(t, lines[i], want.step, want.code, want.reason, want.log) })
-			}
+			w.boto3Day(t, python, packages, style, endpoint)
 		})
+	}
+}
+
+// boto3Day runs testdata/boto3_day.py and checks every step.
+func (w *world) boto3Day(t *testing.T, python, packages, style, endpoint string, env ...string) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), python, filepath.Join("testdata", "boto3_day.py"))
+	cmd.Env = []string{"PYTHONPATH=" + packages, "PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir(), "PYTHONDONTWRITEBYTECODE=1", "AWS_EC2_METADATA_DISABLED=true"}
+	cmd.Env = append(cmd.Env, env...)
+	cmd.Stdin = bytes.NewReader(marshal(t, map[string]string{"endpoint": endpoint, "style": style, "token": w.token(t, "sam")}))
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, &stderr)
+	}
+	lines := strings.Split(strings.TrimSpace(string(out)), "\n")
+	if len(lines) != len(boto3Steps) {
+		t.Fatalf("%d steps were taken, want %d:\n%s", len(lines), len(boto3Steps), out)
+	}
+	for i, want := range boto3Steps {
+		t.Run(want.step, func(t *testing.T) { w.checkBoto3(t, lines[i], want.step, want.code, want.reason, want.log) })
 	}
 }
 
@@ -104,60 +108,4 @@ func (w *world) checkBoto3(t *testing.T, line, step, code, reason, log string) {
 			t.Errorf("(-want +have):\n%s", d)
 		}
 	}
-}
-
-// boto3 returns a Python and a folder with boto3 for it, which is fetched once. Where it can't be had, the test is skipped.
-func boto3(t *testing.T) (python, packages string) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
-	defer cancel()
-	python, err := exec.LookPath("python3")
-	if err == nil {
-		packages, err = fetchBoto3(ctx, python)
-	}
-	if err != nil {
-		fmt.Println("SKIP: the real suite: boto3:", err)
-		if os.Getenv("REQUIRE_REAL") == "1" {
-			t.Fatal("REQUIRE_REAL=1, but boto3 can't be had: ", err)
-		}
-		t.Skip("boto3: ", err)
-	}
-	return python, packages
-}
-
-// fetchBoto3 has pip put what testdata/requirements.txt pins into a folder of the tools'. A folder, not a virtual environment: that
-// needs no more than pip, and can be renamed into place when it is whole.
-func fetchBoto3(ctx context.Context, python string) (packages string, err error) {
-	packages = filepath.Join(toolsDir, "boto3-1.44.5")
-	if _, err := os.Stat(packages); err == nil {
-		return packages, nil
-	}
-	fmt.Println("fetching boto3 1.44.5: once, 16 MB")
-	tmp, err := os.MkdirTemp(toolsDir, "boto3-")
-	if err != nil {
-		return "", err
-	}
-	defer os.RemoveAll(tmp)
-	run := func(argv ...string) error {
-		if out, err := exec.CommandContext(ctx, argv[0], argv[1:]...).CombinedOutput(); err != nil {
-			return fmt.Errorf("%s: %w\n%s", strings.Join(argv[:min(3, len(argv))], " "), err, out)
-		}
-		return nil
-	}
-	pip := python
-	if run(python, "-m", "pip", "--version") != nil {
-		pip = filepath.Join(tmp, "venv", "bin", "python")
-		if err := run(python, "-m", "venv", filepath.Join(tmp, "venv")); err != nil {
-			return "", fmt.Errorf("%s has neither pip nor venv: %w", python, err)
-		}
-	}
-	target := filepath.Join(tmp, "packages")
-	if err := run(pip, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", "--only-binary=:all:",
-		"--require-hashes", "--target", target, "--requirement", filepath.Join("testdata", "requirements.txt")); err != nil {
-		return "", err
-	}
-	if err := os.Rename(target, packages); err != nil && !errors.Is(err, os.ErrExist) {
-		return "", err
-	}
-	return packages, nil
 }

@@ -59,16 +59,21 @@ type goSDK struct {
 }
 
 func (w *world) goSDK(t *testing.T, who string, virtualHost bool) goSDK {
-	l := &listener{transport: &http.Transport{
-		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
-			return (&net.Dialer{}).DialContext(ctx, network, w.storage())
-		},
-		ExpectContinueTimeout: 10 * time.Second,
-	}}
 	endpoint := w.url(w.ports.Storage)
 	if virtualHost {
 		endpoint = fmt.Sprintf("http://%s:%d", storeHost, w.ports.Storage)
 	}
+	return w.goSDKAt(t, who, endpoint, virtualHost, &http.Transport{
+		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
+			return (&net.Dialer{}).DialContext(ctx, network, w.storage())
+		},
+		ExpectContinueTimeout: 10 * time.Second,
+	})
+}
+
+// goSDKAt is goSDK at an endpoint of its own.
+func (w *world) goSDKAt(t *testing.T, who, endpoint string, virtualHost bool, transport http.RoundTripper) goSDK {
+	l := &listener{transport: transport}
 	return goSDK{s3.New(s3.Options{
 		Region:       "us-east-1",
 		BaseEndpoint: aws.String(endpoint),
