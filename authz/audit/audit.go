@@ -14,7 +14,7 @@
 // The one kind of answer without a line of its own is a denial before a subject is known, above Config.FloodRate: those are
 // counted exactly, and the counts are recorded once a second.
 //
-// Non-goals: no witnesses, no rotation by age, no deletion, no policy about what a record holds. It knows nothing of metrics: see
+// Non-goals: it asks no witnesses, though it reads what they cosigned; no rotation by age, no deletion, no policy about what a record holds. It knows nothing of metrics: see
 // Stats. The tree, its tiles and its signatures are package tlog's.
 package audit
 

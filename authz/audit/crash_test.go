@@ -67,10 +67,18 @@ var kills = flag.Int("kills", 30, "how often the writer is killed")
 
 func TestKill9LosesNoAcknowledgedRecord(t *testing.T) {
 	t.Parallel()
+	const each = 30 // each log is read as a whole after every kill
+	for done := 0; done < *kills; done += each {
+		t.Run(fmt.Sprintf("kills %d to %d", done+1, min(done+each, *kills)), func(t *testing.T) { killed(t, min(each, *kills-done)) })
+	}
+}
+
+// killed kills the writer of one set of logs so many times.
+func killed(t *testing.T, kills int) {
 	dir := t.TempDir()
 	acked := map[string]bool{}
 	last := map[string]tlog.Checkpoint{}
-	for run := range *kills {
+	for run := range kills {
 		cmd := exec.Command(os.Args[0])
 		cmd.Env = append(os.Environ(), victimDir+"="+dir, victimRun+"="+fmt.Sprint(run))
 		out, err := cmd.StdoutPipe()

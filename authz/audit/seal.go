@@ -18,9 +18,11 @@ type seal struct {
 	id        identity
 	signed    tlog.Checkpoint
 	tree      tlog.Tree
-	tiles     map[string]bool // paths of tiles, and of an export's bundles, that no line has led to yet
-	exported  bool            // the lines are in bundles
-	suspect   *Damage         // the first tile that differs from the lines; which of both is wrong the checkpoint says
+	tiles     map[string]bool              // paths of tiles, and of an export's bundles, that no line has led to yet
+	exported  bool                         // the lines are in bundles
+	kept      map[uint64][]tlog.Checkpoint // checkpoints of this log that were kept elsewhere, by size
+	found     uint64                       // the largest of them that the lines led to
+	suspect   *Damage                      // the first tile that differs from the lines; which of both is wrong the checkpoint says
 }
 
 // openSeal reads the files of a log beside its segments. A file that is not of a log is damage: nothing covers its bytes.
@@ -93,8 +95,39 @@ func (s *seal) add(line []byte) error {
 			}
 		}
 	}
+	if err := s.again(); err != nil {
+		return err
+	}
 	if s.tree.Size() == s.signed.Size {
 		return s.root()
+	}
+	return nil
+}
+
+// keep takes the checkpoints of this log among those that were kept elsewhere.
+func (s *seal) keep(rd Reader) error {
+	s.kept = map[uint64][]tlog.Checkpoint{}
+	for _, signed := range rd.Kept {
+		if c, err := tlog.ParseCheckpoint(signed); err != nil || c.Origin != s.id.name {
+			continue // of another log, see Unclaimed
+		}
+		c, _, err := tlog.OpenKept(signed, s.id.key, rd.Witnesses)
+		if err != nil {
+			return s.damage(filepath.Join(s.dir, checkpointFile), 0, "a checkpoint that was kept elsewhere: "+err.Error())
+		}
+		s.kept[c.Size] = append(s.kept[c.Size], c)
+	}
+	return s.again()
+}
+
+// again compares the lines up to here with the checkpoints of this size that were kept elsewhere.
+func (s *seal) again() error {
+	for _, c := range s.kept[s.tree.Size()] {
+		if c.Root != s.tree.Root() {
+			return s.damage(filepath.Join(s.dir, checkpointFile), 0, fmt.Sprintf("the first %d lines are not those of the checkpoint that was kept elsewhere", c.Size))
+		}
+		s.found = max(s.found, c.Size)
+		delete(s.kept, c.Size)
 	}
 	return nil
 }
@@ -156,6 +189,10 @@ func (s *seal) end() error {
 		return s.damage(filepath.Join(s.dir, checkpointFile), s.tree.Size(),
 			fmt.Sprintf("the log ends here, and its checkpoint was signed for %d lines", s.signed.Size))
 	}
+	for size := range s.kept {
+		return s.damage(filepath.Join(s.dir, checkpointFile), s.tree.Size(),
+			fmt.Sprintf("the log ends here, and a checkpoint that was kept elsewhere was signed for %d lines", size))
+	}
 	if s.exported {
 		if err := s.partials(); err != nil {
 			return err
@@ -166,6 +203,24 @@ func (s *seal) end() error {
 	}
 	for path := range s.tiles {
 		return s.damage(filepath.Join(s.dir, filepath.FromSlash(path)), s.tree.Size(), "the tile is of lines that are not there")
+	}
+	return nil
+}
+
+// Unclaimed returns a kept checkpoint's origin that none of the reports is of: that log is missing as a whole, or has begun anew.
+func (rd Reader) Unclaimed(report Report) error {
+	origins := map[string]bool{}
+	for _, l := range report.Logs {
+		origins[l.Origin] = true
+	}
+	for _, signed := range rd.Kept {
+		c, err := tlog.ParseCheckpoint(signed)
+		if err != nil {
+			return err
+		}
+		if !origins[c.Origin] {
+			return &Damage{Log: c.Origin, File: checkpointFile, Index: 0, Cause: fmt.Sprintf("a checkpoint of %d lines was kept elsewhere, and no log of that origin is here", c.Size)}
+		}
 	}
 	return nil
 }

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/sallyport-dev/sallyport/authz"
+	"github.com/sallyport-dev/sallyport/authz/audit/tlog"
 )
 
 // Report is what Verify found.
@@ -33,6 +34,7 @@ type LogReport struct {
 	InFlight  int64      `json:"in_flight"` // bytes at the end that the running gateway has not finished
 	Origin    string     `json:"origin"`    // the name that the checkpoint signs
 	Signed    uint64     `json:"signed"`    // lines that the checkpoint covers; those after it are new, or the gateway was killed
+	Kept      uint64     `json:"kept"`      // lines of the largest checkpoint that was kept elsewhere and found again
 	Pinned    bool       `json:"pinned"`    // the key is one that the caller gave, and not only the folder's own
 	Damage    *Damage    `json:"damage,omitempty"`
 }
@@ -42,6 +44,10 @@ type Reader struct {
 	// Keys are those that may have signed. Without keys, each log's own public key is trusted, which shows damage but no forger who
 	// also changed the key.
 	Keys []ed25519.PublicKey
+	// Kept are checkpoints, as they were signed, that were kept where the gateway can't write: the log of each one's origin must go on from
+	// it. Each must have been signed by all Witnesses too.
+	Kept      [][]byte
+	Witnesses []*tlog.Witness
 	// Progress, if it is set, is called now and then: how many lines of a log are done, of how many its checkpoint covers.
 	Progress func(log string, done, all uint64)
 }
@@ -63,7 +69,7 @@ func (rd Reader) Verify(dir string) (Report, error) {
 		tail, err := w.walk()
 		r.InFlight = tail
 		if w.seal != nil {
-			r.Origin, r.Signed, r.Pinned = w.seal.id.name, w.seal.signed.Size, len(rd.Keys) > 0
+			r.Origin, r.Signed, r.Pinned, r.Kept = w.seal.id.name, w.seal.signed.Size, len(rd.Keys) > 0, w.seal.found
 		}
 		errors.As(err, &r.Damage)
 		report.Logs = append(report.Logs, r)
@@ -203,6 +209,9 @@ func (w *walker) walk() (int64, error) {
 		return 0, err
 	}
 	if err := w.pinned(); err != nil {
+		return 0, err
+	}
+	if err := w.seal.keep(w.reader); err != nil {
 		return 0, err
 	}
 	if w.seal.exported {

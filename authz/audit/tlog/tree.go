@@ -2,13 +2,13 @@
 // records, files or gateways.
 //
 // The tree is that of RFC 6962, section 2.1; tiles, checkpoints and proofs are C2SP's tlog-tiles, tlog-checkpoint (a signed-note
-// with Ed25519) and tlog-proof. Hashing, proofs and signatures themselves are golang.org/x/mod's; what is added here is a tree that
+// with Ed25519), tlog-cosignature and tlog-proof. Hashing, proofs and signatures themselves are golang.org/x/mod's; what is added here is a tree that
 // grows by one hash at a time in constant memory, and parsers that accept each thing in one form only.
 //
 // Invariants: a parser refuses every text that its writer would not have written, so no bit of a file can change unnoticed. Root and
 // tiles depend on the leaves only, not on when they were asked for.
 //
-// Non-goals: no input or output, no cosignatures, no consistency proofs.
+// Non-goals: no input or output, no cosigning, no consistency proofs.
 package tlog
 
 import (

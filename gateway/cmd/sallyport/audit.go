@@ -6,12 +6,14 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
 	"github.com/sallyport-dev/sallyport/authz"
 	"github.com/sallyport-dev/sallyport/authz/audit"
+	"github.com/sallyport-dev/sallyport/authz/audit/tlog"
 )
 
 func newAudit() *cobra.Command {
@@ -21,7 +23,7 @@ func newAudit() *cobra.Command {
 }
 
 func newAuditVerify() *cobra.Command {
-	var keyFiles []string
+	var keyFiles, keptFiles, witnessFiles []string
 	c := &cobra.Command{
 		Use: "verify DIR…", Short: "Show that no record is missing, damaged or out of order, and that the gateway signed them",
 		Long: "Each DIR is a log, a log exported as tiles, or a folder of these. It needs nothing but them and, to trust who signed, --key.",
@@ -38,6 +40,9 @@ func newAuditVerify() *cobra.Command {
 			}
 			var report audit.Report
 			reader := audit.Reader{Keys: keys, Progress: progress(c.ErrOrStderr())}
+			if reader.Kept, reader.Witnesses, err = kept(keptFiles, witnessFiles); err != nil {
+				return err
+			}
 			for _, dir := range args {
 				r, e := reader.Verify(dir)
 				if e != nil && len(r.Logs) == 0 {
@@ -45,6 +50,7 @@ func newAuditVerify() *cobra.Command {
 				}
 				report.Logs, err = append(report.Logs, r.Logs...), errors.Join(err, e)
 			}
+			err = errors.Join(err, reader.Unclaimed(report))
 			if wantsJSON(c) {
 				report.Logs = append([]audit.LogReport{}, report.Logs...)
 				return errors.Join(printJSON(c, report), unreadable(err))
@@ -53,7 +59,38 @@ func newAuditVerify() *cobra.Command {
 		},
 	}
 	c.Flags().StringArrayVar(&keyFiles, "key", nil, "a file with the public key that must have signed: a log's key.pub, kept elsewhere, or PEM")
+	c.Flags().StringArrayVar(&keptFiles, "checkpoint", nil, "a checkpoint that was kept elsewhere: its log must go on from it")
+	c.Flags().StringArrayVar(&witnessFiles, "witness", nil, "a file with the verifier key of a witness who must have cosigned each --checkpoint")
 	return c
+}
+
+// kept reads the checkpoints that were kept elsewhere, and the keys of the witnesses.
+func kept(files, witnessFiles []string) (checkpoints [][]byte, witnesses []*tlog.Witness, err error) {
+	if len(witnessFiles) > 0 && len(files) == 0 {
+		return nil, nil, fail(exitUsage, errors.New("--witness: name a checkpoint that it cosigned with --checkpoint"))
+	}
+	for _, f := range files {
+		b, err := os.ReadFile(f)
+		if err == nil {
+			_, err = tlog.ParseCheckpoint(b)
+		}
+		if err != nil {
+			return nil, nil, fail(exitUsage, fmt.Errorf("%s: %w", f, err))
+		}
+		checkpoints = append(checkpoints, b)
+	}
+	for _, f := range witnessFiles {
+		b, err := os.ReadFile(f)
+		if err != nil {
+			return nil, nil, fail(exitUsage, err)
+		}
+		w, err := tlog.ParseWitness(strings.TrimSpace(string(b)))
+		if err != nil {
+			return nil, nil, fail(exitUsage, fmt.Errorf("%s: %w", f, err))
+		}
+		witnesses = append(witnesses, w)
+	}
+	return checkpoints, witnesses, nil
 }
 
 func printReport(out io.Writer, report audit.Report, good, pinned bool) error {
