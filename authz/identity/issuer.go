@@ -2,6 +2,7 @@ package identity
 
 import (
 	"bytes"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -29,6 +30,7 @@ type issuer struct {
 	id     string
 	entry  entry
 	pinned map[string]key // of an entry with jwks
+	roots  *x509.CertPool // of an entry with jwks_authorities
 	domain *trustDomain   // of an entry with authorities
 	keys   *keySet        // of an entry for tokens
 }
@@ -38,16 +40,18 @@ type issuer struct {
 // An issuer either signs tokens, and has all from jwks_uri to beyond_grant, or is a SPIFFE trust domain whose authorities sign the
 // certificates of workloads, and has authorities and workloads.
 type entry struct {
-	Issuer      string          `json:"issuer"`
-	JWKSURI     string          `json:"jwks_uri"`
-	JWKS        json.RawMessage `json:"jwks"` // pinned in the bundle, instead of jwks_uri
-	Algorithms  []string        `json:"algorithms"`
-	Types       []string        `json:"types"`
-	Audiences   []string        `json:"audiences"` // a token names one; without any, it names this gateway or an enclave of it
-	MaxLifetime int64           `json:"max_lifetime_seconds"`
-	DPoPNonce   bool            `json:"dpop_nonce"`   // a proof must hold a nonce of this gateway
-	Claims      *mapping        `json:"claims"`       // nil where the issuer uses our names
-	BeyondGrant string          `json:"beyond_grant"` // cut, the default, or refuse
+	Issuer  string          `json:"issuer"`
+	JWKSURI string          `json:"jwks_uri"`
+	JWKS    json.RawMessage `json:"jwks"` // pinned in the bundle, instead of jwks_uri
+	// JWKSAuthorities sign the certificate of the server at jwks_uri, in PEM; without any, those that this machine trusts do.
+	JWKSAuthorities []string `json:"jwks_authorities"`
+	Algorithms      []string `json:"algorithms"`
+	Types           []string `json:"types"`
+	Audiences       []string `json:"audiences"` // a token names one; without any, it names this gateway or an enclave of it
+	MaxLifetime     int64    `json:"max_lifetime_seconds"`
+	DPoPNonce       bool     `json:"dpop_nonce"`   // a proof must hold a nonce of this gateway
+	Claims          *mapping `json:"claims"`       // nil where the issuer uses our names
+	BeyondGrant     string   `json:"beyond_grant"` // cut, the default, or refuse
 
 	Authorities []string                   `json:"authorities"` // PEM
 	Workloads   map[string]json.RawMessage `json:"workloads"`   // path → claims
@@ -212,10 +216,17 @@ func (i *issuer) checkKeys() error {
 		if err := checkURI(e.JWKSURI); err != nil {
 			return fmt.Errorf("jwks_uri: %s: %w", quote(e.JWKSURI), err)
 		}
+		if e.JWKSAuthorities == nil {
+			return nil
+		}
+		var err error
+		if i.roots, err = authorities(e.JWKSAuthorities); err != nil {
+			return fmt.Errorf("jwks_authorities%w", err)
+		}
 		return nil
 	}
-	if e.JWKSURI != "" {
-		return errors.New("jwks: want either jwks_uri or jwks")
+	if e.JWKSURI != "" || e.JWKSAuthorities != nil {
+		return errors.New("jwks: want either jwks, or jwks_uri with its jwks_authorities")
 	}
 	keys, refused, err := parseJWKS(e.JWKS, e.Algorithms)
 	switch {

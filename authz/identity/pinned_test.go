@@ -1,7 +1,13 @@
 package identity_test
 
 import (
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
+	"io"
+	"log"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -45,7 +51,7 @@ func TestPinnedKeysThatCanNotBeUsedAreAMistake(t *testing.T) {
 		return text(map[string]any{"keys": []any{merged(k, name, value)}})
 	}
 	for _, c := range []struct{ name, members, want string }{
-		{"beside a place to fetch them from", `"jwks_uri": "BASE/usa/jwks", "jwks": ` + with("x5t", "a"), "want either jwks_uri or jwks"},
+		{"beside a place to fetch them from", `"jwks_uri": "BASE/usa/jwks", "jwks": ` + with("x5t", "a"), "want either jwks, or jwks_uri"},
 		{"no set", `"jwks": []`, "usa: jwks: not a JWK set"},
 		{"an empty set", `"jwks": {"keys": []}`, "usa: jwks: want at least one key"},
 		{"a private key", `"jwks": ` + with("d", "AAAA"), "usa: jwks: keys[0] \"k1\": holds the private member d"},
@@ -79,5 +85,62 @@ func TestATokenNamesTheAudienceOfItsIssuersEntry(t *testing.T) {
 	}
 	if _, err := w.entry(`"audiences": [""], `); err == nil || !strings.Contains(err.Error(), "usa: audiences[0]") {
 		t.Errorf("an empty audience: %v", err)
+	}
+}
+
+// TestKeysComeFromWhomTheBundleTrusts: where the entry names authorities of the server, only they count, and not those of the machine.
+func TestKeysComeFromWhomTheBundleTrusts(t *testing.T) {
+	t.Parallel()
+	now := func(c *x509.Certificate) {
+		c.NotBefore, c.NotAfter = time.Now().Add(-time.Hour), time.Now().Add(time.Hour)
+	} // TLS has the machine's clock
+	a, other := newAuthority(now), newAuthority(now)
+	w := newWorld(t)
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) {
+		json.NewEncoder(rw).Encode(map[string]any{"keys": []any{w.keys["usa"].jwk()}})
+	}))
+	server.TLS = &tls.Config{Certificates: []tls.Certificate{a.server(t)}}
+	server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	server.StartTLS()
+	t.Cleanup(server.Close)
+	for name, c := range map[string]struct {
+		authorities string
+		want        string // in the error of Ready; "" is none
+	}{
+		"the server's authority":  {`"jwks_authorities": [` + text(a.pem) + `], `, ""},
+		"two, of which one is it": {`"jwks_authorities": [` + text(other.pem) + `, ` + text(a.pem) + `], `, ""},
+		"another authority":       {`"jwks_authorities": [` + text(other.pem) + `], `, "certificate signed by unknown authority"},
+		"those of the machine":    {"", "certificate signed by unknown authority"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			keys := identity.NewKeys(identity.KeysConfig{})
+			t.Cleanup(keys.Close)
+			tenants := strings.Replace(tenantsDoc, `"jwks_uri": "BASE/usa/jwks"`, c.authorities+`"jwks_uri": "`+server.URL+`"`, 1)
+			v, err := identity.New(identity.Config{Tenants: doc(tenants, w.base), Schemes: json.RawMessage(schemesDoc), Audiences: []string{"sallyport"}, Keys: keys, Now: func() time.Time { return noon }})
+			must(err)
+			for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
+				err := keys.Ready()
+				if s := keys.States()["usa"]; s.Usable == 1 || s.Failed > 0 && err != nil && strings.Contains(err.Error(), "issuer usa: no usable keys") {
+					break
+				}
+				if time.Now().After(deadline) {
+					t.Fatal(err)
+				}
+			}
+			reason, _ := refused(t, v, bearer(w.token("sam")))
+			err = keys.Ready()
+			if c.want == "" && reason != "" || c.want != "" && (reason != authz.IdentityInvalid || err == nil || !strings.Contains(err.Error(), c.want)) {
+				t.Errorf("refused for %q, %v", reason, err)
+			}
+		})
+	}
+	for members, want := range map[string]string{
+		`"jwks_authorities": []`:                              "usa: jwks_authorities: want at least one",
+		`"jwks_authorities": ["x"]`:                           "usa: jwks_authorities[0]: want one certificate",
+		`"jwks_authorities": [` + text(a.pem+other.pem) + `]`: "usa: jwks_authorities[0]: want one certificate",
+	} {
+		if _, err := w.entry(members + `, `); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want …%s…", members, err, want)
+		}
 	}
 }

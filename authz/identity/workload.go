@@ -38,23 +38,20 @@ type workload struct {
 // stand in one part, so a workload beyond the grant is a mistake and not something to cut.
 func (i *issuer) checkTrustDomain(schemes map[string]*scheme) error {
 	e := i.entry
-	if e.JWKSURI != "" || e.JWKS != nil || e.Algorithms != nil || e.Types != nil || e.Audiences != nil || e.MaxLifetime != 0 ||
+	if e.JWKSURI != "" || e.JWKS != nil || e.JWKSAuthorities != nil || e.Algorithms != nil || e.Types != nil || e.Audiences != nil || e.MaxLifetime != 0 ||
 		e.DPoPNonce || e.Claims != nil || e.BeyondGrant != "" || e.Grant.Approves {
 		return errors.New("authorities: a trust domain has issuer, authorities, workloads and a grant that does not approve, and no member for tokens")
 	}
 	if domain, ok := strings.CutPrefix(e.Issuer, spiffeScheme); !ok || !isTrustDomain(domain) {
 		return fmt.Errorf("issuer: %s: want a SPIFFE trust domain, such as spiffe://example.org", quote(e.Issuer))
 	}
-	d := &trustDomain{authorities: x509.NewCertPool(), workloads: map[string]claims{}}
-	for n, text := range e.Authorities {
-		c, err := onlyCertificate([]byte(text))
-		if err != nil || !c.IsCA {
-			return fmt.Errorf("authorities[%d]: want one certificate of an authority in PEM", n)
-		}
-		d.authorities.AddCert(c)
+	pool, err := authorities(e.Authorities)
+	if err != nil {
+		return fmt.Errorf("authorities%w", err)
 	}
-	if len(e.Authorities) == 0 || len(e.Workloads) == 0 {
-		return errors.New("authorities: want at least one, and at least one workload")
+	d := &trustDomain{authorities: pool, workloads: map[string]claims{}}
+	if len(e.Workloads) == 0 {
+		return errors.New("workloads: want at least one")
 	}
 	for _, path := range slices.Sorted(maps.Keys(e.Workloads)) {
 		if !isWorkloadPath(strings.TrimSuffix(path, "/")) {
@@ -270,6 +267,22 @@ func readCertificate(encoded string) (*x509.Certificate, error) {
 		return nil, err
 	}
 	return onlyCertificate([]byte(text))
+}
+
+// authorities reads certificates of authorities, at least one. Its error goes on where the name of the list ends.
+func authorities(texts []string) (*x509.CertPool, error) {
+	pool := x509.NewCertPool()
+	for n, text := range texts {
+		c, err := onlyCertificate([]byte(text))
+		if err != nil || !c.IsCA {
+			return nil, fmt.Errorf("[%d]: want one certificate of an authority in PEM", n)
+		}
+		pool.AddCert(c)
+	}
+	if len(texts) == 0 {
+		return nil, errors.New(": want at least one")
+	}
+	return pool, nil
 }
 
 // onlyCertificate reads PEM of one certificate and nothing else.
