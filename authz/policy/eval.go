@@ -25,6 +25,11 @@ func Eval(ctx context.Context, dir string, input []byte) (Outcome, error) {
 		return Outcome{}, err
 	}
 	defer e.Close()
+	return e.Replay(ctx, input)
+}
+
+// Replay judges an input as it is, such as one from a record: with the bundle that it was judged by then, the outcome is the same.
+func (e *Engine) Replay(ctx context.Context, input json.RawMessage) (Outcome, error) {
 	decisions, err := e.decide(ctx, []json.RawMessage{input}, []string{ownerIn(input)})
 	if err != nil {
 		return Outcome{}, err
