@@ -24,12 +24,12 @@ import (
 // scene is what the template of a request may use:
 //
 //	{{port}} {{unique}}         of Envoy's storage listener; a name that nothing else has
-//	{{repeat "x" 2048}} {{byte 233}} {{count 1001}}
+//	{{repeat "x" 2048}} {{byte 233}} {{crlf}} {{count 1001}}
 //	{{token "sam" edit…}}       a token of a person, signed again by his issuer after the edits:
 //	  (claim "aud" "x") (json "exp" "1e20") (seconds "exp" -3600) (without "exp")   of its claims
 //	  (header "alg" "none") (rawheader `"crit":["b64"]`) (rawclaim `"sub":"uma"`)  of its header; members appended as they stand, which may be twice
 //	  (by "gbr") (by "none") (by "hmac") (by "same")    whose key signs: another issuer's, nobody's, the public key as a secret, the signature as it was
-//	  (end "=")                 what stands after it
+//	  (behind "=")              what stands after it
 type scene struct {
 	world  World
 	unique string
@@ -51,6 +51,7 @@ func (s scene) render(request string) (string, error) {
 		"unique":    func() string { return s.unique },
 		"repeat":    strings.Repeat,
 		"byte":      func(n int) string { return string([]byte{byte(n)}) },
+		"crlf":      func() string { return "\r\n" },
 		"count":     func(n int) []struct{} { return make([]struct{}, n) },
 		"token":     s.token,
 		"claim":     func(name string, v any) edit { return func(f *forged) { f.claims[name] = v } },
@@ -62,7 +63,7 @@ func (s scene) render(request string) (string, error) {
 		"rawheader": func(v string) edit { return func(f *forged) { f.moreHeader += "," + v } },
 		"rawclaim":  func(v string) edit { return func(f *forged) { f.moreClaims += "," + v } },
 		"by":        func(name string) edit { return func(f *forged) { f.signer = name } },
-		"end":       func(v string) edit { return func(f *forged) { f.end = v } },
+		"behind":    func(v string) edit { return func(f *forged) { f.end = v } },
 	}).Parse(request)
 	if err != nil {
 		return "", err

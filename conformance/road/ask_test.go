@@ -198,3 +198,20 @@ func unique() string {
 	rand.Read(b) // never fails: see crypto/rand
 	return hex.EncodeToString(b)
 }
+
+// envoy is the outcome of a request that Envoy itself refuses, so that nobody is asked and nothing is recorded.
+func envoy(status int) outcome { return outcome{Status: status} }
+
+// hidden is want for a request whose answer has no body.
+func hidden(want outcome) outcome {
+	want.Visible = ""
+	return want
+}
+
+var (
+	ambiguous   = confused("request.ambiguous")
+	unsupported = confused("request.unsupported")
+	belowPlans  = denied("clearance.level", usDefense) // uma may read parts, and no plan
+	writeDown   = denied("flow.write_down", usDefense)
+	served      = allowed(http.StatusOK, usDefense)
+)

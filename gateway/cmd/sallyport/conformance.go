@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -13,6 +14,9 @@ import (
 	"github.com/sallyport-dev/sallyport/conformance/attacks"
 	"github.com/sallyport-dev/sallyport/gateway/demo"
 )
+
+// replayTimeout is for evaluations that nobody waits for at Envoy.
+const replayTimeout = 10 * time.Second
 
 func newConformance() *cobra.Command {
 	return group("conformance", "Try whether a gateway behind Envoy holds what it promises", newConformanceRun())
@@ -52,7 +56,7 @@ Exit code 0: no attack passes; 4: some do, or an honest request is refused.`,
 			if err != nil {
 				return fail(exitUsage, err)
 			}
-			if err := printReport(c, report); err != nil {
+			if err := printAttacks(c, report); err != nil {
 				return err
 			}
 			if !report.OK() {
@@ -120,7 +124,7 @@ func attacked(ctx context.Context, target, dir string) (w attacks.World, stop fu
 	}, e.Close, nil
 }
 
-func printReport(c *cobra.Command, r attacks.Report) error {
+func printAttacks(c *cobra.Command, r attacks.Report) error {
 	if wantsJSON(c) {
 		return printJSON(c, r)
 	}

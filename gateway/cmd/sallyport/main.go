@@ -89,7 +89,7 @@ func newRoot() *cobra.Command {
 	}
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return fmt.Errorf("%w; see %s --help", err, c.CommandPath()) })
 	root.CompletionOptions.DisableDefaultCmd = true
-	root.AddCommand(newServe(), newDemo(), newConfig(), newPolicy(), newAudit(), newDoctor(), newHealthcheck(), newVersion())
+	root.AddCommand(newServe(), newDemo(), newConfig(), newPolicy(), newAudit(), newDoctor(), newConformance(), newHealthcheck(), newVersion())
 	return root
 }
 
