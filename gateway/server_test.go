@@ -283,3 +283,22 @@ func TestTheAnswerWaitsForTheRecord(t *testing.T) {
 		t.Errorf("the answer of decision %q came before its record", id)
 	}
 }
+
+// What may only be shown passes, and the caller is told so and keeps it nowhere.
+func TestWhatMayOnlyBeShownIsAnsweredWithTheObligation(t *testing.T) {
+	t.Parallel()
+	shows := edit{obliges.file, obliges.old, strings.Replace(obliges.new, "view-only", "display_only", 1)}
+	g := start(t, edited(t, shows))
+	got, out := check(t, client(t, g.Server, nil), ask("GET", plans, token(t, "SECRET")))
+	if diff := cmp.Diff(passes, got); diff != "" {
+		t.Fatalf("(-want +got):\n%s", diff)
+	}
+	back := map[string]string{}
+	for _, h := range out.GetOkResponse().GetResponseHeadersToAdd() {
+		back[h.GetHeader().GetKey()] = h.GetHeader().GetValue()
+	}
+	want := map[string]string{"x-sallyport-decision-id": decisionID(out), "x-sallyport-obligations": "display-only", "cache-control": "no-store"}
+	if diff := cmp.Diff(want, back); diff != "" {
+		t.Errorf("headers for the client (-want +got):\n%s", diff)
+	}
+}

@@ -131,7 +131,12 @@ type (
 		From               string  `json:"labels_from"`
 		To                 *string `json:"labels_to"`
 	}
-	consent   struct{ Rows []string }
+	consent struct{ Rows []string }
+	licence struct {
+		Rows []string
+		From string `json:"not_before"`
+		To   string `json:"not_after"`
+	}
 	authority struct {
 		Nation  string
 		Holders []string
@@ -170,6 +175,7 @@ type tenantFacts struct {
 	agreements   map[string]agreement
 	equivalences []equivalence
 	consents     []consent
+	licences     []licence
 	authorities  map[string]authority
 	downgrades   []downgrade
 	approvals    []approval
@@ -202,6 +208,7 @@ func (l *loader) checkFacts() {
 			Agreements   map[string]agreement
 			Equivalences []equivalence
 			Consents     []consent
+			Licences     []licence
 			Authorities  map[string]authority
 			Downgrades   []downgrade
 		}](p.docs["agreements"])
@@ -213,6 +220,7 @@ func (l *loader) checkFacts() {
 			agreements:   law.Agreements,
 			equivalences: law.Equivalences,
 			consents:     law.Consents,
+			licences:     law.Licences,
 			authorities:  law.Authorities,
 			downgrades:   law.Downgrades,
 			approvals:    decode[struct{ Approvals []approval }](p.docs["personnel"]).Approvals,

@@ -97,10 +97,19 @@ func (f *facts) checkAgreements(t tenantFacts) {
 		f.checkFollows(d, e, at()...)
 	}
 	for i, c := range t.consents {
-		for j, id := range c.Rows {
-			if path := []string{"consents", index(i), "rows", index(j)}; f.ownRow(t, d, id, path...) {
-				known(f, d, t.rows, "row", id, path...)
-			}
+		f.checkOwnRows(t, d, c.Rows, "consents", index(i), "rows")
+	}
+	for i, l := range t.licences {
+		f.checkOwnRows(t, d, l.Rows, "licences", index(i), "rows")
+		f.checkSpan(d, l.From, l.To, "licences", index(i), "not_after")
+	}
+}
+
+// checkOwnRows wants rows of the tenant's own that exist.
+func (f *facts) checkOwnRows(t tenantFacts, d document, rows []string, path ...string) {
+	for i, id := range rows {
+		if at := append(slices.Clone(path), index(i)); f.ownRow(t, d, id, at...) {
+			known(f, d, t.rows, "row", id, at...)
 		}
 	}
 }

@@ -139,6 +139,7 @@ var (
 
 	nationalities = of(func(in *authz.Input, v []string) { in.Subject.Properties.Nationalities = v },
 		names("NOR"), names("SWE"), names("USA"), names("RUS", "NOR"), names(), nil)
+	held        = of(func(in *authz.Input, v []string) { in.Subject.Properties.HeldNationalities = v }, names("NOR"), names("NOR", "SWE"), names("NOR", "RUS"), names(), nil)
 	communities = of(func(in *authz.Input, v []string) { in.Subject.Properties.Communities = v }, names(), names("divers"), names("other"), nil)
 	roles       = of(func(in *authz.Input, v []string) { in.Subject.Properties.Roles = v }, names(), names("marker"), names("keeper"), names("other"), nil)
 	exports     = of(func(in *authz.Input, v []string) { in.Subject.Properties.ExportStatus = v }, names(), names("us_person"), names("other"), nil)

@@ -125,6 +125,7 @@ type tenant struct {
 		Agreements   map[string]agreement
 		Equivalences []equivalence
 		Consents     []consent
+		Licences     []licence
 		Authorities  map[string]authority
 		Downgrades   []downgrade
 	}
@@ -170,6 +171,14 @@ type consent struct {
 	Originator, Recipient string
 	Rows                  []string
 	Until                 authz.Time
+}
+
+// licence lets foreign persons of these organizations have what is under an export regime.
+type licence struct {
+	Regime                         string
+	Rows, Recipients, Citizenships []string
+	NotBefore                      authz.Time `json:"not_before"`
+	NotAfter                       authz.Time `json:"not_after"`
 }
 
 // authority is who may lower the labels of a nation.

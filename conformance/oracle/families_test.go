@@ -3,7 +3,7 @@ package oracle_test
 import "github.com/sallyport-dev/sallyport/authz"
 
 // every is each attribute in each of its values, one after the other: absent, null, empty and unknown ones too.
-var every = anyOf(levels, schemes, categories, releases, displays, nations, handlings, created, otherLabels, whose, clearances, nationalities, communities,
+var every = anyOf(levels, schemes, categories, releases, displays, nations, handlings, created, otherLabels, whose, clearances, nationalities, held, communities,
 	roles, exports, cuts, vias, sessions, bindings, verbs, tos, requestLabels, fromLists, places, owners, holds, services, tenants, rowIDs,
 	residencies, reaches, processings, egresses, exportRules, constraints, times, enclaves, countries, bases, clocks, ages, types, kinds)
 
@@ -41,6 +41,7 @@ func (w *world) families() []family {
 		{"old label × new label × verb × role", w.read, []axis{targets, requestLabels, verbs.pick(2, 3, 5), roles.pick(0, 1)}},
 		{"place × residency × reach × destination", w.read, []axis{places, residencies.pick(0, 1, 3), reaches.pick(0, 1, 3), tos}},
 		{"export × status × destination × source × verb", w.read, []axis{exportRules, exports, tos, countries, verbs.pick(0, 2)}},
+		{"export × status × citizenships × who × row × time", w.read, []axis{exportRules, exports.pick(0, 1), held, whose, rowIDs.pick(0, 2), times}},
 		{"approval × approvers × verb × destination", w.operate, []axis{approvals, approvers, approvalLists, verbs.pick(0, 2, 4, 6), tos.pick(0, 2, 3, 4)}},
 		{"emergency × operator × verb × log-in × approval", w.operate, []axis{purposes, operators, verbs, loggedIn, approvalLists}},
 		{"cut × clearance × alternatives", w.read, []axis{cuts, clearances.pick(0, 1, 2, 19), otherLabels}},

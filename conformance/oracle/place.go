@@ -148,14 +148,24 @@ func (j *judge) egress() bool {
 	return false
 }
 
-// exportPerson says that the data is under no export control, or that the subject is no foreign person.
+// licensed says that a licence is for the row and the subject's organization, and names all citizenships that he holds.
+func (j *judge) licensed(regime string) bool {
+	t, ok := j.owner()
+	row, a, held := j.Resource.Properties.Row, j.Subject.Properties.Affiliation, j.Subject.Properties.HeldNationalities
+	return ok && row != nil && a != nil && len(held) > 0 && slices.ContainsFunc(t.Agreements.Licences, func(l licence) bool {
+		return l.Regime == regime && slices.Contains(l.Rows, *row) && slices.Contains(l.Recipients, a.Organization) &&
+			during(j.Context.Time, l.NotBefore, l.NotAfter) && subset(held, l.Citizenships)
+	})
+}
+
+// exportPerson says that the data is under no export control, that the subject is no foreign person, or that a licence covers him.
 func (j *judge) exportPerson() bool {
 	c := j.Resource.Properties.Constraints
 	if c == nil || c.Export == nil {
 		return false
 	}
 	controlled := c.Export.Mode == "ITAR" || c.Export.Mode == "EAR"
-	return c.Export.Mode == "none" || controlled && slices.Contains(j.Subject.Properties.ExportStatus, "us_person")
+	return c.Export.Mode == "none" || controlled && (slices.Contains(j.Subject.Properties.ExportStatus, "us_person") || j.licensed(c.Export.Mode))
 }
 
 // exportDestination says that controlled data goes to a licensed country.

@@ -23,6 +23,22 @@ satisfied contains "export.foreign_person" if {
 }
 
 # METADATA
+# title: A licence names the recipient and every citizenship that the subject holds
+# custom: {id: export.foreign_person, controls: [AC-20, AC-4]}
+satisfied contains "export.foreign_person" if {
+	some licence in access.owner.agreements.licences
+	licence.regime == input.resource.properties.constraints.export.mode
+	input.resource.properties.row in licence.rows
+	input.subject.properties.affiliation.organization in licence.recipients
+	access.within(licence.not_before, licence.not_after)
+	is_array(input.subject.properties.held_nationalities)
+	count(input.subject.properties.held_nationalities) > 0
+	every nationality in input.subject.properties.held_nationalities {
+		nationality in licence.citizenships
+	}
+}
+
+# METADATA
 # title: A write lets no data out
 # custom: {id: export.destination, controls: [AC-20, AC-4]}
 satisfied contains "export.destination" if access.writes

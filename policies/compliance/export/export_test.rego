@@ -55,3 +55,44 @@ test_allow_to_write_from_a_destination_without_licence if {
 	patches := [fixture.set_to(["action", "name"], "update"), fixture.set_to(["context", "source", "country"], "BBB")]
 	fixture.decide(array.concat(_controlled("ITAR"), patches), []) == fixture.allow
 }
+
+_licence := {
+	"id": "l1", "regime": "ITAR", "rows": ["acme-docs/"], "recipients": ["acme"], "citizenships": ["AAA", "DDD"],
+	"not_before": fixture.time, "not_after": fixture.after,
+}
+
+_foreign := array.concat(_controlled("ITAR"), [fixture.subject(["export_status"], []), fixture.subject(["held_nationalities"], ["DDD"])])
+
+_licensed(patches, change) := fixture.decide(
+	array.concat(_foreign, patches),
+	[fixture.set_to(["tenants", "acme", "agreements", "licences"], [object.union(_licence, change)])],
+)
+
+test_allow_a_foreign_person_whom_a_licence_covers if {
+	_licensed([], {}) == fixture.allow
+	_licensed([fixture.subject(["held_nationalities"], ["DDD", "AAA"])], {}) == fixture.allow
+}
+
+test_deny_a_foreign_person_whom_the_licence_does_not_cover if {
+	every change in [
+		{"regime": "EAR"}, {"rows": ["acme-other/"]}, {"recipients": ["beta"]}, {"citizenships": ["AAA"]}, {"citizenships": null},
+		{"not_before": fixture.after}, {"not_after": fixture.time}, {"not_after": null},
+	] {
+		_licensed([], change) == fixture.deny({"export.foreign_person"}, set())
+	}
+}
+
+test_deny_who_holds_a_citizenship_beside_those_of_the_licence if {
+	every held in [["DDD", "CCC"], ["CCC"], [], null] {
+		_licensed([fixture.subject(["held_nationalities"], held)], {}) == fixture.deny({"export.foreign_person"}, set())
+	}
+	_licensed([fixture.remove(["subject", "properties", "held_nationalities"])], {}) == fixture.deny({"export.foreign_person"}, set())
+}
+
+test_a_licence_opens_no_other_destination if {
+	_licensed([fixture.set_to(["context", "source", "country"], "BBB")], {}) == _denied
+}
+
+test_a_licence_proves_nothing_where_the_regime_is_unknown if {
+	"export.foreign_person" in _licensed([fixture.resource(["constraints", "export", "mode"], null)], {}).unproven
+}
