@@ -293,6 +293,21 @@ var catalogue = map[string]Entry{
 		"a fraction or a guard is switched by whoever reaches the layer",
 		"only static layers",
 	},
+	"tls.client-unverified": {
+		Confusion, "clients' certificates are not verified",
+		"Envoy passes on any certificate, and policy takes its thumbprint for a proof",
+		"a validation_context with the authorities of clients",
+	},
+	"tls.gateway-identity": {
+		Bypass, "anybody of the authority may be the gateway",
+		"whoever the authority knows can answer allow",
+		"match_typed_subject_alt_names with the gateway's exact SPIFFE id, and an authority to hold it against",
+	},
+	"tls.resumption": {
+		Confusion, "TLS sessions are resumed",
+		"a certificate of yesterday counts for one of today",
+		"disable_stateless_session_resumption and disable_stateful_session_resumption: true",
+	},
 	"upgrade.allowed": {
 		Bypass, "connections may become something else",
 		"what is sent after the upgrade is not judged",

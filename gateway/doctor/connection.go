@@ -76,11 +76,54 @@ func (e *examination) listener(l node) {
 		switch kind, config := x.kind(); kind {
 		case "TcpProxy", "UdpProxyConfig":
 			e.report("listener.tcp", config, "bytes are passed on without a look at the requests in them")
+		case "DownstreamTlsContext":
+			e.clients(config)
 		case "OriginalDst":
 			e.report("listener.original-destination", config, "clients choose where a connection goes")
 		}
 		return true
 	})
+}
+
+// clients checks the TLS of a listener where clients may bring certificates.
+func (e *examination) clients(tls node) {
+	trusted := validation(tls)
+	if !trusted.ok() && !tls.get("require_client_certificate").set() {
+		return // Envoy asks for none
+	}
+	if !trusted.ok() {
+		e.report("tls.client-unverified", tls.get("require_client_certificate"), "a certificate is wanted, and no authority for it")
+	}
+	if v := trusted.get("trust_chain_verification"); v.text() == "ACCEPT_UNTRUSTED" {
+		e.report("tls.client-unverified", v, "certificates of any authority are taken")
+	}
+	for _, name := range []string{"disable_stateless_session_resumption", "disable_stateful_session_resumption"} {
+		e.want("tls.resumption", tls, "true", name)
+	}
+}
+
+// validation is what a TLS context holds the peer's certificate against; of a combined one, the part that the file shows.
+func validation(tls node) node {
+	common := tls.get("common_tls_context")
+	return firstOf(common.get("combined_validation_context", "default_validation_context"), common.get("validation_context"),
+		common.get("validation_context_sds_secret_config"))
+}
+
+// gateway checks the TLS of a cluster that ext_authz asks.
+func (e *examination) gateway(name string, c node) {
+	kind, tls := c.get("transport_socket", "typed_config").kind()
+	if kind != "UpstreamTlsContext" {
+		return
+	}
+	names := validation(tls).get("match_typed_subject_alt_names").list()
+	for _, n := range names {
+		if n.get("san_type").text() != "URI" || !n.get("matcher", "exact").set() {
+			e.report("tls.gateway-identity", n, "cluster %s takes more than one exact URI for the gateway's name", name)
+		}
+	}
+	if len(names) == 0 {
+		e.report("tls.gateway-identity", tls, "cluster %s takes any name for the gateway's", name)
+	}
 }
 
 // edge checks what a bootstrap says beside listeners and clusters.

@@ -74,6 +74,7 @@ type bad struct {
 		Set, Insert, Remove string // a path; Insert puts an element before the one that has it
 		To                  any
 	}
+	TLS  bool     // of the configuration with TLS to the gateway and from clients
 	Also []string // findings beside the one that the file is called by; "*" for any
 }
 
@@ -83,7 +84,11 @@ func TestEachBadConfigurationIsFoundAndEnvoyAcceptsIt(t *testing.T) {
 	if err != nil && os.Getenv("REQUIRE_REAL") != "" {
 		t.Fatal(err)
 	}
-	good := shipped(t, nil, nil)
+	good := map[bool][]byte{
+		false: shipped(t, nil, nil),
+		true: shipped(t, &demo.GatewayTLS{Dir: "/etc/envoy/tls", Address: "10.0.0.2", Port: 9191, Peer: "spiffe://sallyport.test/gateway"},
+			&demo.ClientTLS{Dir: "/etc/envoy/tls", Require: true}),
+	}
 	files, err := filepath.Glob("testdata/bad/*.yaml")
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no files: %v", err)
@@ -109,7 +114,7 @@ func TestEachBadConfigurationIsFoundAndEnvoyAcceptsIt(t *testing.T) {
 			if err := d.Decode(&b); err != nil {
 				t.Fatal(err)
 			}
-			edited := edit(t, good, b)
+			edited := edit(t, good[b.TLS], b)
 			ids := []string{}
 			for _, f := range examine(t, file, edited, doctor.Measured{}) {
 				if f.Line == 0 || f.Why == "" || f.Fix == "" || f.Risk == "" {
@@ -126,7 +131,7 @@ func TestEachBadConfigurationIsFoundAndEnvoyAcceptsIt(t *testing.T) {
 			if diff := cmp.Diff(want, ids); diff != "" {
 				t.Errorf("findings (-want +got):\n%s", diff)
 			}
-			if envoy == "" {
+			if envoy == "" || b.TLS { // Envoy wants to see the files of certificates
 				return
 			}
 			path := filepath.Join(t.TempDir(), "envoy.yaml")

@@ -106,6 +106,7 @@ func (e *examination) timeout(service, x node) {
 		if _, known := e.config.clusters[cluster.text()]; !known && len(e.config.clusters) > 0 {
 			e.report("ext-authz.cluster", cluster, "there is no cluster %s", cluster.text())
 		}
+		e.gateway(cluster.text(), e.config.clusters[cluster.text()])
 	}
 }
 
