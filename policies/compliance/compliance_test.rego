@@ -84,3 +84,10 @@ test_no_reason_stands_before_itself if {
 }
 
 test_only_the_caller_sees_access_denied if data.reasons["access.denied"].scope == "gateway"
+
+_no_value(_, _) := {} if false
+
+test_deny_where_there_is_no_answer if {
+	decision := compliance.decision with compliance.root_causes as _no_value
+	decision == {"allow": false, "unproven": {"system.policy_error"}, "reasons": {"system.policy_error"}, "obligations": set()}
+}

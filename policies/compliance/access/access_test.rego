@@ -86,3 +86,38 @@ test_sources_are_unknown_on_a_write_that_does_not_say if {
 	not access.sources with input as json.patch(fixture.valid, array.concat(fixture.as_copy, [fixture.set_to(["action", "properties", "from"], null)]))
 	not access.sources with input as json.patch(fixture.valid, [fixture.set_to(["action", "name"], "guess")])
 }
+
+test_which_verbs_write if {
+	every verb in ["administer", "delete", "execute", "list", "read", "relabel"] {
+		access.writes_nothing with input.action.name as verb
+		not access.writes with input.action.name as verb
+	}
+	every verb in ["create", "update"] {
+		access.writes with input.action.name as verb
+		not access.writes_nothing with input.action.name as verb
+	}
+	every verb in ["burn", "", null] {
+		not access.writes with input.action.name as verb
+		not access.writes_nothing with input.action.name as verb
+	}
+}
+
+test_what_holds_data if {
+	every type in ["bucket", "object"] {
+		access.on_data with input.resource.type as type
+	}
+	every type in ["job", "", null] {
+		not access.on_data with input.resource.type as type
+	}
+}
+
+test_no_new_labels_where_either_half_is_unknown if {
+	update := array.concat([fixture.set_to(["action", "name"], "update")], [])
+	every patch in [
+		fixture.resource(["labels"], null),
+		fixture.set_to(["action", "properties", "request_labels"], null),
+	] {
+		not access.new_labels with input as json.patch(fixture.valid, array.concat(update, [patch]))
+			with data.tenants as fixture.world.tenants
+	}
+}

@@ -169,3 +169,29 @@ test_a_translated_clearance_reaches_a_value_that_the_row_lists if {
 		fixture.behind_restrictive,
 	)
 }
+
+test_a_cut_of_something_else_is_no_cut_clearance if {
+	every claim in ["tenant", "nationality", "community"] {
+		not "clearance.issuer" in fixture.decide([_cut(claim, "AAA")], []).unproven
+	}
+}
+
+test_deny_where_clearances_were_cut_and_those_left_are_unknown if {
+	decision := fixture.decide([_cut("clearance", "BBB TWO"), fixture.subject(["clearances"], null)], [])
+	decision.reasons == {"clearance.issuer"}
+}
+
+# The label's alternative is of the clearance's scheme, but nobody of that nation asks.
+test_a_clearance_of_anothers_nation_is_translated_for_nobody if {
+	alternative := fixture.changed({"scheme": "BBB", "level": "TWO", "categories": {}, "release": null, "handling": []})
+	decision := fixture.decide(
+		[
+			fixture.resource(["labels", 0, "categories"], {}),
+			fixture.resource(["labels", 0, "alternatives"], [alternative]),
+			fixture.subject(["clearances", 0, "scheme"], "BBB"),
+			fixture.subject(["clearances", 0, "levels"], ["ONE", "TWO"]),
+		],
+		[],
+	)
+	decision.reasons == {"release.nation"}
+}

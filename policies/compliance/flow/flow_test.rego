@@ -239,3 +239,24 @@ test_deny_to_lower_a_label_that_the_requester_may_not_read if {
 test_a_digest_is_of_the_labels_json_without_spaces_and_with_sorted_members if {
 	flow.digest({"b": [1, "x"], "a": null}) == crypto.sha256(`{"a":null,"b":[1,"x"]}`)
 }
+
+test_only_an_update_or_a_relabelling_changes_labels if {
+	every verb in ["read", "list", "create", "delete", "execute", "administer"] {
+		not "flow.relabel" in fixture.decide([fixture.set_to(["action", "name"], verb)], []).unproven
+	}
+	"flow.relabel" in fixture.decide([fixture.set_to(["action", "name"], "relabel"), fixture.resource(["labels"], [])], []).unproven
+}
+
+test_a_copy_may_come_under_an_export_regime if {
+	target := fixture.resource(["constraints", "export"], _itar(["AAA"]))
+	free := fixture.from(["constraints", "export"], {"mode": "none", "destinations": ["CCC"]})
+	fixture.decide(_copy([_us, target, free]), []) == fixture.allow
+}
+
+test_an_operator_has_no_tracked_session if {
+	not "flow.write_down" in fixture.decide(array.concat(fixture.as_operator, fixture.as_copy), []).unproven
+}
+
+test_what_is_written_into_unknown_categories_is_not_covered if {
+	"flow.write_down" in fixture.decide(_copy([fixture.resource(["labels", 0, "categories"], null)]), []).unproven
+}

@@ -14,3 +14,9 @@ test_deny_to_delete_under_a_hold if {
 }
 
 test_allow_to_read_under_a_hold if fixture.decide([fixture.resource(["hold"], true)], []) == fixture.allow
+
+test_a_hold_forbids_nothing_else if {
+	every verb in ["read", "list", "create", "update", "relabel", "execute", "administer"] {
+		not "resource.held" in fixture.decide([fixture.set_to(["action", "name"], verb), fixture.resource(["hold"], true)], []).unproven
+	}
+}

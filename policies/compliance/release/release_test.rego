@@ -207,3 +207,22 @@ test_deny_who_is_no_member_now if {
 test_the_organization_itself_is_an_owner if {
 	fixture.decide([_no_list], _organization(fixture.before, null)) == fixture.allow
 }
+
+_values := ["schemes", "AAA", "tag_sets", "only", "values", "-"]
+
+test_a_nation_tag_may_test_nationality if {
+	tag := fixture.set_to(_values, {"id": "BORN", "nationalities": ["AAA"]})
+	fixture.decide(_only("BORN"), array.concat(_holds("BORN"), [tag])) == fixture.allow
+	foreign := fixture.subject(["nationalities"], ["BBB"])
+	fixture.decide(array.concat(_only("BORN"), [foreign]), array.concat(_holds("BORN"), [tag])) == fixture.deny({"release.nation"}, set())
+}
+
+test_a_nation_tag_that_tests_the_operator_alone_releases_to_nobody if {
+	tag := fixture.set_to(_values, {"id": "LAWFUL", "operator_law": ["AAA"]})
+	fixture.decide(_only("LAWFUL"), array.concat(_holds("LAWFUL"), [tag])) == fixture.deny({"release.nation"}, set())
+}
+
+test_a_tag_that_tests_affiliation_asks_for_no_nationality if {
+	nobody := fixture.subject(["nationalities"], [])
+	fixture.decide(array.concat(_only("AAAONLY"), [nobody]), _holds("AAAONLY")) == fixture.allow
+}
