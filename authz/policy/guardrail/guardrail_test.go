@@ -2,6 +2,7 @@ package guardrail_test
 
 import (
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -13,33 +14,46 @@ import (
 
 const root = "../../../"
 
-// bundle makes the demo's bundle without its Rego tests, so that a guardrail alone judges it; with each edit, file → old, new.
+// bundle makes the demo's bundle without its Rego tests, so that a guardrail alone judges it, after edits: file, text, and what stands
+// there instead, or else is added.
 func bundle(t testing.TB, edits ...[3]string) string {
 	t.Helper()
 	dir := t.TempDir()
-	for _, name := range []string{"compliance", "schemes", "reasons"} {
-		copyTree(t, filepath.Join(dir, "root", name), filepath.Join(root, "policies", name))
-	}
 	for _, name := range []string{"root", "tenants"} {
 		copyTree(t, filepath.Join(dir, name), filepath.Join(root, "gateway/demo/world", name))
 	}
-	tests, err := filepath.Glob(filepath.Join(dir, "root/compliance/*_test.rego"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	more, err := filepath.Glob(filepath.Join(dir, "root/compliance/*/*_test.rego"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, file := range append(tests, more...) {
-		if err := os.Remove(file); err != nil {
-			t.Fatal(err)
-		}
-	}
+	withPolicies(t, filepath.Join(dir, "root"))
 	for _, e := range edits {
 		edit(t, filepath.Join(dir, e[0]), e[1], e[2])
 	}
 	return dir
+}
+
+// folder makes the same of the policies alone.
+func folder(t testing.TB, edits ...[3]string) string {
+	t.Helper()
+	dir := t.TempDir()
+	withPolicies(t, dir)
+	for _, e := range edits {
+		edit(t, filepath.Join(dir, e[0]), e[1], e[2])
+	}
+	return dir
+}
+
+func withPolicies(t testing.TB, dir string) {
+	t.Helper()
+	for _, name := range []string{"compliance", "schemes", "reasons"} {
+		copyTree(t, filepath.Join(dir, name), filepath.Join(root, "policies", name))
+	}
+	err := filepath.WalkDir(filepath.Join(dir, "compliance"), func(path string, _ fs.DirEntry, err error) error {
+		if err == nil && strings.HasSuffix(path, "_test.rego") {
+			err = os.Remove(path)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 }
 
 func copyTree(t testing.TB, to, from string) {

@@ -110,7 +110,14 @@ func (s *scope) denyTenant(b *book, w witness) {
 	if kind == "provider" { // its verbs come from approvals, and it is of no tenant
 		verb, mine = "personnel.unapproved", "service.not_contracted"
 	}
-	b.deny("I-7", w, verb, "doing what no verb says", in("action.name", "burn"))
+	for _, check := range []authz.Reason{verb, "label.missing"} {
+		b.deny("I-7", w, check, "doing what no verb says", in("action.name", "burn"))
+	}
+	if !onQueue {
+		for _, check := range []authz.Reason{"flow.write_down", "flow.relabel", "resource.held"} {
+			b.deny("I-7", w, check, "doing what no verb says", in("action.name", "burn"))
+		}
+	}
 	b.deny("I-29", w, mine, "to a row of a tenant that the bundle does not know", in(res+"tenant", nowhere))
 	b.deny("I-6", w, "service.not_contracted", "by a service that is not in the owner's package", in(res+"service", "telnet"))
 	b.deny("I-17", w, "service.not_contracted", "after the service left the owner's package", fact(map[string]any{}, "tenants", owner, "tenant", "services"))
