@@ -4,6 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -51,6 +54,39 @@ func BenchmarkAppend(b *testing.B) {
 			b.ReportMetric(float64((cpu()-before).Nanoseconds())/1e3/float64(b.N), "cpu-µs/record")
 		})
 	}
+}
+
+// BenchmarkLatency is what one caller waits for, beside what the disk needs for the same bytes: they take turns, so that both see the same
+// disk.
+func BenchmarkLatency(b *testing.B) {
+	dir := b.TempDir()
+	l := openLogs(b, audit.Config{Key: signingKey, Dir: dir}, "us-defense")
+	raw, err := audit.OpenFile(filepath.Join(dir, "raw"), os.O_CREATE|os.O_WRONLY|os.O_APPEND)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer raw.Close()
+	r := decision("0123456789abcdef0123456789abcdef", true, "us-defense")
+	bytes := make([]byte, 1200)
+	var appends, flushes []time.Duration
+	for b.Loop() {
+		began := time.Now()
+		if err := l.Append(context.Background(), r); err != nil {
+			b.Fatal(err)
+		}
+		middle := time.Now()
+		if _, err := raw.Write(bytes); err != nil {
+			b.Fatal(err)
+		}
+		if err := raw.Sync(); err != nil {
+			b.Fatal(err)
+		}
+		appends, flushes = append(appends, middle.Sub(began)), append(flushes, time.Since(middle))
+	}
+	slices.Sort(appends)
+	slices.Sort(flushes)
+	b.ReportMetric(float64(appends[len(appends)/2].Nanoseconds())/1e3, "append-p50-µs")
+	b.ReportMetric(float64(flushes[len(flushes)/2].Nanoseconds())/1e3, "flush-p50-µs")
 }
 
 // BenchmarkEncode is what a caller does before it waits: a record to its line's members, of the size above and of twice that.

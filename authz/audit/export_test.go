@@ -17,6 +17,7 @@ var (
 
 	AppendRecord = appendRecord
 	Encode       = encode
+	ParseTime    = parseTime
 	SourceKey    = sourceKey
 )
 

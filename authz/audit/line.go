@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"math/bits"
 	"strconv"
 )
 
@@ -79,20 +80,24 @@ func parseLine(line []byte) (frame, error) {
 	}
 	// The eight characters are compared as they stand: parsing them would take e for E.
 	if sum := checksum(line[:len(line)-tail]); string(sum[:]) != string(rest[end+6:end+14]) {
-		return frame{}, fmt.Errorf("checksum is %q, its bytes have %q", rest[end+6:end+14], sum[:])
+		return frame{}, fmt.Errorf("checksum is %q, its bytes have %q", rest[end+6:end+14], string(sum[:]))
 	}
 	return frame{n: n, g: g, members: rest[1:end]}, nil
 }
 
 // cutNumber reads a decimal number in its only form: no sign, no leading zero, 64 bits.
 func cutNumber(b []byte) (uint64, []byte, bool) {
-	i := 0
-	for i < len(b) && i < 20 && b[i] >= '0' && b[i] <= '9' {
-		i++
+	v, i := uint64(0), 0
+	for ; i < len(b) && i < 20 && b[i] >= '0' && b[i] <= '9'; i++ {
+		high, low := bits.Mul64(v, 10)
+		sum, carry := bits.Add64(low, uint64(b[i]-'0'), 0)
+		if high+carry > 0 {
+			return 0, nil, false
+		}
+		v = sum
 	}
 	if i == 0 || i > 1 && b[0] == '0' {
 		return 0, nil, false
 	}
-	v, err := strconv.ParseUint(string(b[:i]), 10, 64)
-	return v, b[i:], err == nil
+	return v, b[i:], true
 }

@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/sallyport-dev/sallyport/authz"
 	"github.com/sallyport-dev/sallyport/authz/audit"
 )
 
@@ -136,4 +138,20 @@ func TestParseRecordRefuses(t *testing.T) {
 			}
 		})
 	}
+}
+
+// FuzzTime holds the reader of times against that of package time.
+func FuzzTime(f *testing.F) {
+	for _, text := range []string{"2026-01-02T12:00:00.000000000Z", "2024-02-29T23:59:59.999999999Z", "2025-02-29T00:00:00.000000000Z", "2026-13-01T00:00:00.000000000Z",
+		"2026-01-02T24:00:00.000000000Z", "2026-01-02T12:00:60.000000000Z", "0001-01-01T00:00:00.000000000Z", "2026-01-02T12:00:00,000000000Z", "2026-00-00T00:00:00.000000000Z"} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		have, ok := audit.ParseTime([]byte(text))
+		want, err := time.Parse(time.RFC3339Nano, text)
+		valid := err == nil && !want.IsZero() && want.UTC().Format(authz.TimeLayout) == text
+		if ok != valid || ok && !have.Equal(want) {
+			t.Errorf("%q: %v %v, package time says %v %v", text, have, ok, want, err)
+		}
+	})
 }

@@ -94,7 +94,8 @@ func memberOf(name []byte) int {
 // what is no JSON, has spaces or bytes outside printable ASCII, or a member twice.
 func scan(members []byte) (facts, error) {
 	var values [memberCount][]byte
-	var others [][]byte // names that it does not know
+	var room [32][]byte
+	others := room[:0] // names that it does not know
 	for i := 0; ; {
 		start := i
 		if i >= len(members) || members[i] != '"' {
@@ -137,8 +138,9 @@ func scan(members []byte) (facts, error) {
 		}
 	}
 	for _, o := range others {
-		if name := string(o); name == "n" || name == "g" || name == "c" {
-			return facts{}, fmt.Errorf("member %q is there twice", name)
+		switch string(o) {
+		case "n", "g", "c":
+			return facts{}, fmt.Errorf("member %q is there twice", o)
 		}
 	}
 	return judgeValues(values)
@@ -146,15 +148,12 @@ func scan(members []byte) (facts, error) {
 
 func judgeValues(v [memberCount][]byte) (facts, error) {
 	var f facts
-	var err error
 	f.kind, f.id = unquote(v[memberType]), unquote(v[memberID])
 	if len(f.kind) == 0 || len(f.id) == 0 || len(unquote(v[memberSalt])) == 0 {
 		return f, errors.New("type, decision_id or salt is empty")
 	}
-	// Of this length, with this point and this end, RFC 3339 has no other form.
-	text := unquote(v[memberTime])
-	f.time, err = time.Parse(time.RFC3339Nano, string(text))
-	if err != nil || len(text) != len(authz.TimeLayout) || text[19] != '.' || text[29] != 'Z' {
+	var good bool
+	if f.time, good = parseTime(unquote(v[memberTime])); !good {
 		return f, fmt.Errorf("timestamp %s: want the form %s", v[memberTime], authz.TimeLayout)
 	}
 	reasons, err1 := countSorted(v[memberReasons])
@@ -182,6 +181,26 @@ func judgeValues(v [memberCount][]byte) (facts, error) {
 		return f, errors.New("it allows without a subject, without an access or with something unproven")
 	}
 	return f, nil
+}
+
+// parseTime reads a time in authz.TimeLayout, which has one form only. time.Parse would take a third of what judging a record costs.
+func parseTime(text []byte) (time.Time, bool) {
+	if len(text) != len(authz.TimeLayout) || text[4] != '-' || text[7] != '-' || text[10] != 'T' || text[13] != ':' || text[16] != ':' || text[19] != '.' || text[29] != 'Z' {
+		return time.Time{}, false
+	}
+	good := true
+	number := func(from, to int) (n int) {
+		for _, c := range text[from:to] {
+			good = good && c >= '0' && c <= '9'
+			n = 10*n + int(c-'0')
+		}
+		return n
+	}
+	year, month, day := number(0, 4), time.Month(number(5, 7)), number(8, 10)
+	hour, minute, second := number(11, 13), number(14, 16), number(17, 19)
+	t := time.Date(year, month, day, hour, minute, second, number(20, 29), time.UTC)
+	y, m, d := t.Date() // another day than was written was none of that month
+	return t, good && hour < 24 && minute < 60 && second < 60 && y == year && m == month && d == day && !t.IsZero()
 }
 
 func object(v []byte) bool { return len(v) > 0 && v[0] == '{' }

@@ -101,8 +101,8 @@ type lines struct{ r *bufio.Reader }
 
 func newLines(r io.Reader) lines { return lines{bufio.NewReaderSize(r, maxLine+1)} }
 
-// wholeSegment reads a file that is read to its end: in few large steps.
-func wholeSegment(r io.Reader) lines { return lines{bufio.NewReaderSize(r, 1<<20)} }
+// wholeSegment reads a file that is read to its end: in larger steps, which a core still has in its cache.
+func wholeSegment(r io.Reader) lines { return lines{bufio.NewReaderSize(r, 1<<17)} }
 
 // next returns the next chunk, or io.EOF after the last.
 func (l lines) next() (chunk, error) {
