@@ -1,6 +1,7 @@
 package road_test
 
 import (
+	"bytes"
 	"encoding/base64"
 	"fmt"
 	"maps"
@@ -176,6 +177,21 @@ func TestAnObjectsOwnLabelIsJudgedBesideItsRows(t *testing.T) {
 		{"an upload in parts", request{who: "sam", method: http.MethodPost, path: fresh() + "?uploads", header: metadata(labelOf("SECRET"))}, unsupported},
 	} {
 		t.Run(c.what, func(t *testing.T) { w.check(t, w.ask(t, c.r), c.want) })
+	}
+
+	// Who fails on the row alone does not make the gateway ask the store, and who does not, does.
+	for who, asked := range map[string]bool{"claire": false, "gina": false, "uma": true} {
+		id := w.ask(t, get(who, secret)).decision()
+		var probes []byte
+		for deadline := time.Now().Add(5 * time.Second); asked && !bytes.Contains(probes, []byte("label-for-"+id)) && time.Now().Before(deadline) || probes == nil; time.Sleep(20 * time.Millisecond) {
+			var err error
+			if probes, err = os.ReadFile(filepath.Join(filepath.Dir(w.StorageAccessLog()), "storage-probes.log")); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if bytes.Contains(probes, []byte("label-for-"+id)) != asked {
+			t.Errorf("%s: the store was asked for the label: %v, want %v", who, !asked, asked)
+		}
 	}
 
 	// While the store is frozen, nobody knows a label.
