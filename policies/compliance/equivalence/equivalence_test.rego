@@ -1,5 +1,6 @@
 package compliance.equivalence_test
 
+import data.compliance.equivalence
 import data.compliance.fixture
 
 _row(path, value) := fixture.set_to(array.concat(["tenants", "acme", "agreements", "equivalences", 0], path), value)
@@ -83,4 +84,40 @@ test_only_clearances_of_the_own_nation_are_translated if {
 		_open,
 		fixture.set_to(["tenants", "acme", "partners", "partners", 0, "country"], "AAA"),
 	]).reasons == {"clearance.missing"}
+}
+
+# A label of the partner's, and what a row for marking makes of it.
+_foreign(members) := fixture.changed(object.union({"scheme": "BBB", "level": "TWO", "categories": {}, "release": null, "handling": []}, members))
+
+_known_as(label, scheme, row) := levels if {
+	w := json.patch(fixture.world, [fixture.set_to(["tenants", "acme", "agreements", "equivalences"], [row])])
+	levels := equivalence.known_as("acme", "marking", label, scheme) with input as fixture.valid with data.tenants as w.tenants with data.schemes as w.schemes
+}
+
+_marking := {
+	"id": "m", "use": "marking", "agreement": "ab", "label": ["BBB", "TWO"], "clearance": ["AAA2", "ONE"],
+	"labels_from": fixture.label.created, "labels_to": null,
+}
+
+test_a_row_says_nothing_of_another_scheme if {
+	_known_as(_foreign({}), "AAA2", _marking) == ["ONE"]
+	_known_as(_foreign({}), "AAA", _marking) == []
+}
+
+test_a_row_carries_no_nation_or_handling_tags if {
+	not _known_as(_foreign({"nation": ["BBBONLY"]}), "AAA2", _marking)
+	not _known_as(_foreign({"handling": ["CARE"]}), "AAA2", _marking)
+}
+
+test_a_row_lists_categories_alone if {
+	row := object.union(_marking, {"label": ["AAA", "MID"], "clearance": ["BBB", "TWO"], "categories": {"comp": ["X"], "care": ["CARE"]}})
+	label := fixture.changed({"categories": {"comp": ["X"]}, "handling": []})
+	_known_as(label, "BBB", row) == ["TWO"]
+	_known_as(object.union(label, {"categories": {"care": ["CARE"]}}), "BBB", row) == []
+}
+
+test_deny_where_the_end_of_a_row_is_no_time if {
+	every end in [{}, []] {
+		fixture.decide(fixture.as_partner, [_open, _row(["labels_to"], end)]) == _deny_equivalence
+	}
 }

@@ -96,3 +96,10 @@ test_a_licence_opens_no_other_destination if {
 test_a_licence_proves_nothing_where_the_regime_is_unknown if {
 	"export.foreign_person" in _licensed([fixture.resource(["constraints", "export", "mode"], null)], {}).unproven
 }
+
+_into(enclave) := fixture.set_to(["action", "properties", "to"], {"kind": "enclave", "row": null, "enclave": enclave})
+
+test_a_job_is_a_destination_too if {
+	not "export.destination" in fixture.decide(array.concat(_controlled("ITAR"), [_into("e2")]), []).unproven
+	"export.destination" in fixture.decide(array.concat(_controlled("ITAR"), [_into("abroad")]), []).unproven
+}

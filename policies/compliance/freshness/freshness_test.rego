@@ -46,3 +46,7 @@ test_deny_an_untrusted_clock if {
 	fixture.decide([fixture.remove(["context", "freshness", "clock"])], []) == denied
 	fixture.decide([fixture.set_to(["context", "freshness", "clock"], "floor")], []) == fixture.allow
 }
+
+test_allow_revocations_of_this_moment if {
+	fixture.decide([fixture.set_to(["context", "freshness", "revocation_age"], 0)], []) == fixture.allow
+}

@@ -81,3 +81,9 @@ test_identity_stands_before_tenant_and_personnel if {
 	)
 	decision == fixture.deny({"identity.issuer"}, {"tenant.mismatch", "action.not_granted"})
 }
+
+test_services_and_devices_are_subjects_too if {
+	every type in ["person", "service", "device"] {
+		not "identity.issuer" in fixture.decide([fixture.set_to(["subject", "type"], type)], []).unproven
+	}
+}

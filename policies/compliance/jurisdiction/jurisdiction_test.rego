@@ -103,3 +103,8 @@ test_deny_a_destination_of_unknown_kind if {
 		"enclave.mismatch", "jurisdiction.egress", "jurisdiction.legal_control", "jurisdiction.processing",
 	}
 }
+
+test_only_an_enclave_processes if {
+	to := fixture.set_to(["action", "properties", "to"], {"kind": "moon", "row": null, "enclave": "e1"})
+	"jurisdiction.processing" in fixture.decide([to], []).unproven
+}

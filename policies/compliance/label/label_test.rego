@@ -192,3 +192,8 @@ test_allow_an_object_with_its_own_label if {
 test_allow_a_list_of_a_row_that_wants_labels_on_objects if {
 	fixture.decide([fixture.set_to(["action", "name"], "list")], [fixture.row(["labels_on_objects"], true)]) == fixture.allow
 }
+
+test_deny_where_a_rule_of_the_scheme_is_about_unknown_levels if {
+	unknown := fixture.set_to(["schemes", "AAA", "rules", "excluded", 0, "levels"], null)
+	"label.invalid" in fixture.decide([], [unknown]).unproven
+}

@@ -119,3 +119,31 @@ test_a_partner_has_no_other_verb_on_a_queue if {
 }
 
 test_what_protects_content_is_required if queue.protective - compliance.required == set()
+
+# Spelled out once more: nothing falls out of the list unseen.
+test_what_a_queue_is_not_tested_for if {
+	proven := queue.satisfied with input as json.patch(fixture.valid, fixture.as_queue)
+	proven == {
+		"agreement.absent",
+		"category.permissive",
+		"category.restrictive",
+		"clearance.expired",
+		"clearance.issuer",
+		"clearance.level",
+		"clearance.missing",
+		"community.missing",
+		"enclave.ceiling",
+		"equivalence.absent",
+		"export.destination",
+		"export.foreign_person",
+		"flow.relabel",
+		"flow.write_down",
+		"jurisdiction.egress",
+		"jurisdiction.legal_control",
+		"jurisdiction.processing",
+		"jurisdiction.residency",
+		"label.unbound",
+		"release.nation",
+		"release.originator",
+	}
+}
