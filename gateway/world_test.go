@@ -165,9 +165,10 @@ var (
 	obliges = edit{"root/compliance/compliance.rego",
 		`root_causes(unproven, data.reasons),` + "\n\t" + `"obligations": obligations,`,
 		`root_causes(unproven, data.reasons),` + "\n\t" + `"obligations": {{"id": "view-only"}},`}
-	slow = edit{"tenants/us-defense/overlay/slow.rego", "", `package overlay["us-defense"]
+	slow = edit{"root/compliance/hold/slow.rego", "", `package compliance.hold
 
-object contains "slow" if {
+satisfied contains "resource.held" if {
+	input.resource.properties.tenant == "us-defense"
 	some a in [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]
 	some b in [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]
 	some c in [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]
