@@ -197,3 +197,12 @@ test_deny_where_a_rule_of_the_scheme_is_about_unknown_levels if {
 	unknown := fixture.set_to(["schemes", "AAA", "rules", "excluded", 0, "levels"], null)
 	"label.invalid" in fixture.decide([], [unknown]).unproven
 }
+
+test_an_empty_tag_set_is_not_carried if {
+	low := [fixture.resource(["labels", 0, "level"], "LOW"), fixture.resource(["labels", 0, "categories"], {"comp": []})]
+	not "label.invalid" in fixture.decide(low, []).unproven
+	top := [fixture.resource(["labels", 0, "level"], "TOP"), fixture.resource(["labels", 0, "categories"], {"comp": []})]
+	"label.invalid" in fixture.decide(top, []).unproven
+	carried := fixture.resource(["labels", 0, "categories"], {"comp": ["X"]})
+	not "label.invalid" in fixture.decide(array.concat(top, [carried]), []).unproven
+}
