@@ -68,8 +68,7 @@ digest(l) := crypto.sha256(json.marshal(l))
 _speaks_for_owner(authority) if {
 	access.within(authority.not_before, authority.not_after)
 	authority.nation == input.resource.properties.owner.nation
-	is_array(input.resource.properties.labels)
-	count(input.resource.properties.labels) > 0
+	input.resource.properties.labels != []
 	every l in input.resource.properties.labels {
 		every v in access.variants(l) {
 			data.schemes[v.scheme].nation == authority.nation

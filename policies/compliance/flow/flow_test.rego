@@ -212,9 +212,16 @@ test_deny_to_lower_a_label_by_an_authority_that_is_not_the_owners_or_not_in_forc
 	anothers := fixture.resource(["owner", "nation"], "BBB")
 	_lowered([anothers], _downgrade, _authority) == denied
 	foreign := fixture.changed({"scheme": "BBB", "level": "ONE", "categories": {}, "handling": [], "release": null})
-	of_two := fixture.resource(["labels", 1], object.union(_own, {"alternatives": [foreign]}))
+	of_two := fixture.resource(["labels"], [_lower, object.union(_own, {"alternatives": [foreign]})])
 	downgrade := object.union(_downgrade, {"from": [flow.digest(_lower), flow.digest(object.union(_own, {"alternatives": [foreign]}))]})
 	"flow.relabel" in _lowered([of_two], downgrade, _authority).unproven
+}
+
+test_deny_to_lower_what_has_no_label if {
+	every labels in [[], null] {
+		none := fixture.resource(["labels"], labels)
+		"flow.relabel" in _lowered([none], object.union(_downgrade, {"from": []}), _authority).unproven
+	}
 }
 
 test_deny_to_lower_a_label_that_differs_from_the_approved_one if {

@@ -176,6 +176,17 @@ test_an_alternative_that_is_carried_may_be_shown if {
 	not "release.nation" in decision.unproven
 }
 
+test_an_alternative_that_is_carried_must_have_what_its_tags_ask_for if {
+	other := fixture.changed({"level": "TOP", "categories": {}})
+	carried := fixture.changed({"categories": {"comp": ["HOME"]}})
+	patches := [
+		fixture.resource(["labels", 0], object.union(other, {"alternatives": [carried]})),
+		fixture.subject(["clearances", 0, "categories"], {"comp": ["HOME"]}),
+	]
+	not "release.nation" in fixture.decide(patches, []).unproven
+	"release.nation" in fixture.decide(array.concat(patches, [fixture.subject(["nationalities"], ["BBB"])]), []).unproven
+}
+
 test_no_obligation_on_a_queue if {
 	decision := fixture.decide(array.concat(fixture.as_partner, array.concat(fixture.as_state, _display)), [_open])
 	decision.obligations == set()
