@@ -30,3 +30,19 @@ test_a_rule_narrows_a_wider_one if {
 	not country.narrows(null, ["AAA"])
 	not country.narrows(["AAA"], null)
 }
+
+test_a_rule_that_is_no_list_allows_nothing if {
+	not country.permits({"one": "AAA"}, "AAA")
+	not country.narrows({}, [])
+	not country.narrows([], null)
+	not country.narrows([], {})
+}
+
+test_a_country_counts_that_a_network_a_device_or_a_claim_names if {
+	every basis in ["network", "device", "claim"] {
+		country.of_source == "AAA" with input.context.source as {"country": "AAA", "basis": basis}
+	}
+	every basis in ["unknown", "", null] {
+		not country.of_source with input.context.source as {"country": "AAA", "basis": basis}
+	}
+}

@@ -96,3 +96,9 @@ test_deny_a_service_outside_the_package if {
 	fixture.decide([], [fixture.set_to(["tenants", "acme", "tenant", "services", "s3", "AAA"], ["LOW"])]) == denied
 	fixture.decide([], [fixture.remove(["tenants", "acme", "tenant", "services"])]) == denied
 }
+
+test_a_partner_does_nothing_to_what_is_neither_data_nor_a_queue if {
+	may := fixture.set_to(["tenants", "acme", "partners", "partners", 0, "actions"], ["read", "execute"])
+	thing := array.concat(fixture.as_partner, [fixture.set_to(["resource", "type"], "thing")])
+	"action.not_granted" in fixture.decide(thing, [may]).unproven
+}
