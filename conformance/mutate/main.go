@@ -1,7 +1,7 @@
 // Command mutate asks whether every condition of the shipped Rego matters to somebody: it takes each away, or turns it round, one at
 // a time, and reports which of these mutants no Rego test and no guardrail notices (`make mutate`).
 //
-// Changed are, in every rule but tests: an expression of a body (taken away, or negated), also within every and comprehensions; a
+// Changed are, in every rule but tests and explain, which decides nothing: an expression of a body (taken away, or negated), also within every and comprehensions; a
 // comparison; an element of a literal set or list; a number, text or boolean that is compared; and the rule as a whole. A mutant is killed by
 // the first test that fails, its own topic's first, or else by the first invariant that does not hold. One that the compiler refuses is
 // none.
