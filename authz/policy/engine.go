@@ -68,9 +68,25 @@ type Engine struct {
 // ErrClosed says that an Engine was asked after Close.
 var ErrClosed = errors.New("policy: the engine is closed")
 
-// New compiles b in strict mode against the allowed builtins and the schema of the input, and starts the workers, which Close ends.
-// An error is an *Errors, unless ctx ended.
+// New compiles b in strict mode against the allowed builtins and the schema of the input, runs its tests as they are compiled for
+// service, and starts the workers, which Close ends. An error is an *Errors, unless ctx ended.
 func New(ctx context.Context, b *Bundle, c Config) (*Engine, error) {
+	if c.Engine == Topdown {
+		return build(ctx, b, c)
+	}
+	tested := make(chan error, 1)
+	go func() { tested <- b.rehearseTests(ctx) }()
+	e, err := build(ctx, b, c)
+	failure := <-tested
+	if err == nil && failure != nil {
+		e.Close()
+		return nil, failure
+	}
+	return e, err
+}
+
+// build is New without the tests.
+func build(ctx context.Context, b *Bundle, c Config) (*Engine, error) {
 	e := &Engine{
 		timeout: c.Timeout, reasons: map[authz.Reason]bool{}, jobs: make(chan *job),
 		share: c.Shadow, shadowed: make(chan Disagreement, 16), onDisagreement: c.OnDisagreement,

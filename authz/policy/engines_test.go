@@ -3,6 +3,7 @@ package policy_test
 import (
 	"errors"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -136,5 +137,66 @@ func TestATestThatPassesWithOneEngineOnlyFails(t *testing.T) {
 	want := map[string]string{"test_flip": "passes with topdown, and compiled to Wasm it is []", "test_plain": ""}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("tests (-want +got):\n%s", d)
+	}
+}
+
+// Not parallel: they share the probe that flips, for Wasm to false and then for topdown to true.
+func TestActivationRunsTheTestsOfTheBundle(t *testing.T) {
+	const file = "root/compliance/compliance_test.rego"
+	activate := func(c policy.Config, tests string) string {
+		t.Helper()
+		probe.flips.Store(1)
+		dir := folder(t, put(file, "package compliance_test\n\nimport data.compliance\n\n"+tests+"\n"))
+		b, err := policy.Load(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		e, err := policy.New(t.Context(), b, c)
+		if err == nil {
+			e.Close()
+		}
+		return text(err, dir)
+	}
+	const passes = "test_passes if not compliance.decision.allow with input as {}\n\n"
+	if have := activate(policy.Config{}, passes); have != "" {
+		t.Errorf("a test that passes: %s", have)
+	}
+	want := file + ":7: test_wrong does not pass, it is []; correct it, and try sallyport policy test"
+	if have := activate(policy.Config{}, passes+"test_wrong if compliance.decision.allow with input as {}"); have != want {
+		t.Errorf("have %s\nwant %s", have, want)
+	}
+	want = file + ":7: the engines disagree: test_flip passes with topdown, and compiled to Wasm it is []; write the rule otherwise, or run it with policy.engine: topdown"
+	if have := activate(policy.Config{}, passes+"test_flip if semver.is_valid(\"flip\")"); have != want {
+		t.Errorf("have %s\nwant %s", have, want)
+	}
+	if have := activate(policy.Config{Engine: policy.Topdown}, passes+"test_flip if semver.is_valid(\"flip\")"); have != "" {
+		t.Errorf("topdown alone: %s", have)
+	}
+}
+
+// BenchmarkActivation loads and compiles the demo's bundle, its tests and the sample of the grid included, and says what one of the
+// instances that then decide takes.
+func BenchmarkActivation(b *testing.B) {
+	dir := shipped(b)
+	cpu := func() time.Duration { // of all threads: the tests run beside the rest
+		var u syscall.Rusage
+		if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+			b.Fatal(err)
+		}
+		return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+	}
+	begin := cpu()
+	defer func() { b.ReportMetric(float64((cpu()-begin).Milliseconds())/float64(b.N), "cpu-ms/op") }()
+	for b.Loop() {
+		bundle, err := policy.Load(dir)
+		if err != nil {
+			b.Fatal(err)
+		}
+		e, err := policy.New(b.Context(), bundle, policy.Config{})
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.ReportMetric(float64(policy.InstanceBytes(b, e))/(1<<20), "MiB/instance")
+		e.Close()
 	}
 }

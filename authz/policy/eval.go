@@ -20,7 +20,7 @@ func Eval(ctx context.Context, dir string, input []byte) (Outcome, error) {
 	if err != nil {
 		return Outcome{}, err
 	}
-	e, err := New(ctx, b, Config{Workers: 1, Timeout: evalTimeout})
+	e, err := build(ctx, b, Config{Workers: 1, Timeout: evalTimeout})
 	if err != nil {
 		return Outcome{}, err
 	}

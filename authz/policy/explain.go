@@ -89,12 +89,12 @@ func Explain(ctx context.Context, dir string, input []byte) (Explanation, error)
 	if err != nil {
 		return Explanation{}, err
 	}
-	e, err := New(ctx, b, Config{Workers: 1, Timeout: evalTimeout})
+	e, err := build(ctx, b, Config{Workers: 1, Timeout: evalTimeout})
 	if err != nil {
 		return Explanation{}, err
 	}
 	defer e.Close()
-	x, err := newExplainer(ctx, b)
+	x, err := newExplainer(ctx, b, false)
 	if err != nil {
 		return Explanation{}, err
 	}
@@ -136,8 +136,8 @@ type catalogued struct {
 	Requires      []string
 }
 
-func newExplainer(ctx context.Context, b *Bundle) (*explainer, error) {
-	compiler, err := b.compile(false)
+func newExplainer(ctx context.Context, b *Bundle, tests bool) (*explainer, error) {
+	compiler, err := b.compile(tests)
 	if err != nil {
 		return nil, err
 	}

@@ -71,7 +71,7 @@ func DecideText(e *Engine, input []byte) (authz.Decision, error) {
 // Explainer returns what explains inputs of e, which was made of b.
 func Explainer(t testing.TB, e *Engine, b *Bundle) func(input []byte) Explanation {
 	t.Helper()
-	x, err := newExplainer(t.Context(), b)
+	x, err := newExplainer(t.Context(), b, false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -84,4 +84,16 @@ func Explainer(t testing.TB, e *Engine, b *Bundle) func(input []byte) Explanatio
 		}
 		return explanation
 	}
+}
+
+// InstanceBytes returns how much memory an instance of e may have at most: what the data takes, and what an evaluation may.
+func InstanceBytes(t testing.TB, e *Engine) int {
+	t.Helper()
+	in, err := e.program.instantiate()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer in.close()
+	most, _ := in.memory.Definition().Max()
+	return int(most) * pageSize
 }

@@ -93,7 +93,13 @@ func (i *instance) parse(text []byte) uint32 {
 
 // term reads the value at an address.
 func (i *instance) term(address uint32) *ast.Term {
-	t, err := ast.ParseTerm(i.text(i.call(i.dumpValue, address)))
+	text := i.text(i.call(i.dumpValue, address))
+	if utf8.ValidString(text) { // most have no set in them, and are JSON, which is read many times faster than Rego
+		if v, err := ast.ValueFromReader(strings.NewReader(text)); err == nil {
+			return ast.NewTerm(v)
+		}
+	}
+	t, err := ast.ParseTerm(text)
 	if err != nil {
 		panic(fmt.Errorf("an argument of a builtin: %w", err))
 	}

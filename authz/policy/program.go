@@ -10,6 +10,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/bundle"
 	"github.com/open-policy-agent/opa/v1/compile"
 	"github.com/tetratelabs/wazero"
+	"github.com/tetratelabs/wazero/experimental"
 )
 
 // program is Rego as machine code, and data, of which instances are made.
@@ -45,7 +46,7 @@ func compileProgram(ctx context.Context, c wazero.RuntimeConfig, modules map[str
 	}
 	p := &program{runtime: wazero.NewRuntimeWithConfig(ctx, c)}
 	if err = instantiateHost(ctx, p.runtime); err == nil {
-		p.policy, err = p.runtime.CompileModule(ctx, code)
+		p.policy, err = p.runtime.CompileModule(experimental.WithCompilationWorkers(ctx, runtime.GOMAXPROCS(0)), code)
 	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("policy: wasm: %w", err), p.close())

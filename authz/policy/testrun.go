@@ -3,7 +3,6 @@ package policy
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -12,7 +11,6 @@ import (
 	"github.com/open-policy-agent/opa/v1/storage"
 	"github.com/open-policy-agent/opa/v1/storage/inmem"
 	"github.com/open-policy-agent/opa/v1/tester"
-	"github.com/open-policy-agent/opa/v1/topdown"
 )
 
 // TestReport is the result of the Rego tests of a folder, in order of file and line.
@@ -120,17 +118,9 @@ func (b *Bundle) testWasm(ctx context.Context, ran []*tester.Result) (map[*teste
 	out := map[*tester.Result]string{}
 	var in *instance
 	for i, r := range passed {
-		if in == nil {
-			if in, err = p.instantiate(); err != nil {
-				return nil, errors.Join(err, p.close())
-			}
-		}
-		results, err := in.evaluate(i, []byte("{}"), topdown.NewCancel(), asJSON)
-		switch {
-		case err != nil:
-			out[r], in = fmt.Sprintf("passes with topdown, and compiled to Wasm it fails: %v", err), nil
-		case string(results) != `[{"result":true}]`:
-			out[r] = fmt.Sprintf("passes with topdown, and compiled to Wasm it is %s", results)
+		var how string
+		if how, in = p.runTest(in, i); how != "" {
+			out[r] = "passes with topdown, and compiled to Wasm it " + how
 		}
 	}
 	return out, p.close()
