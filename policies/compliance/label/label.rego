@@ -155,7 +155,7 @@ _obeys(l, rules) if {
 	carried := scheme.tag_sets(l)
 	every rule in object.get(rules, "excluded", []) {
 		is_array(rule.tag_sets)
-		_holds(l, rule, count({s | some s in rule.tag_sets; s in carried}) + count(_on(l, rule, true)))
+		_holds(l, rule, array.concat([s | some s in rule.tag_sets; s in carried], _on(l, rule, true)))
 	}
 	_has_required(l, object.get(rules, "required", []), carried)
 }
@@ -166,13 +166,13 @@ _has_required(l, required, carried) if {
 	required != []
 	every rule in required {
 		is_array(rule.tag_sets)
-		_holds(l, rule, count({s | some s in rule.tag_sets; not s in carried}) + count(_on(l, rule, false)))
+		_holds(l, rule, array.concat([s | some s in rule.tag_sets; not s in carried], _on(l, rule, false)))
 	}
 }
 
 # Nothing breaks the rule, or it is about other labels: of other levels, without what it stands beside, of another date.
 _holds(l, rule, broken) if {
-	broken == 0
+	broken == []
 } else if {
 	is_array(rule.levels)
 	not l.level in rule.levels
