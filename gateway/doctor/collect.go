@@ -28,7 +28,7 @@ type filter struct {
 	config node
 }
 
-// collect finds the parts of a bootstrap or a config dump. In a dump, what was replaced (a state warming or draining) is read like
+// collect finds the parts of a bootstrap, a config dump or a discovery response, as xDS has them on disk. In a dump, what was replaced (a state warming or draining) is read like
 // what is active: it was, or will be.
 func collect(top node) configuration {
 	c := configuration{clusters: map[string]node{}, routes: map[string]node{}}
@@ -56,6 +56,12 @@ func collect(top node) configuration {
 			c.routes[x.get("name").text()] = x
 		}
 		kind, config := x.kind()
+		switch {
+		case kind == "Listener" && config.get("filter_chains").ok():
+			c.listeners = append(c.listeners, config)
+		case kind == "Cluster" && config.get("name").ok():
+			c.clusters[config.get("name").text()] = config
+		}
 		if kind == "HttpConnectionManager" {
 			m := manager{node: config}
 			for _, entry := range config.get("http_filters").list() {

@@ -2,8 +2,8 @@
 // read it differently, or let strangers stop both. Envoy itself accepts all of it: --mode validate knows what is well formed, not what
 // is safe. Each line of deploy/envoy that closes one of these holes has its finding here.
 //
-// It reads bootstraps, in YAML or JSON, with the names of fields in either spelling, and the config dump of a running Envoy, so what
-// xDS has brought is seen too. Every HTTP connection manager is held to the same rules: one that is not meant to be guarded belongs
+// It reads bootstraps and discovery responses, in YAML or JSON, with the names of fields in either spelling, and the config dump of a
+// running Envoy, so what xDS has brought is seen too. Every HTTP connection manager is held to the same rules: one that is not meant to be guarded belongs
 // into another Envoy.
 //
 // Non-goals: it says nothing of whether a configuration is well formed, and a configuration without findings is no proof: the grant,
@@ -75,8 +75,8 @@ func Examine(file string, r io.Reader, m Measured) ([]Finding, error) {
 		return nil, fmt.Errorf("%s: its aliases make more than %d places of it", file, maxPlaces)
 	}
 	c := collect(top)
-	if len(c.managers) == 0 && len(c.listeners) == 0 && !top.get("configs").ok() && !top.get("static_resources").ok() && !top.get("dynamic_resources").ok() {
-		return nil, fmt.Errorf("%s:%d: no Envoy configuration: want a bootstrap (static_resources …) or a config dump (configs …)", file, top.line())
+	if len(c.managers) == 0 && len(c.listeners) == 0 && !isConfiguration(top) {
+		return nil, fmt.Errorf("%s:%d: no Envoy configuration: want a bootstrap (static_resources …), a config dump (configs …) or a discovery response (resources …)", file, top.line())
 	}
 	e := &examination{file: file, measured: m, config: c}
 	e.edge(top)
@@ -93,6 +93,15 @@ func Examine(file string, r io.Reader, m Measured) ([]Finding, error) {
 	}
 	slices.SortStableFunc(e.found, func(a, b Finding) int { return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.ID, b.ID)) })
 	return slices.CompactFunc(e.found, func(a, b Finding) bool { return a == b }), nil
+}
+
+func isConfiguration(top node) bool {
+	for _, name := range []string{"static_resources", "dynamic_resources", "configs", "resources"} {
+		if top.get(name).ok() {
+			return true
+		}
+	}
+	return false
 }
 
 // maxPlaces is how large a tree may be once its aliases are followed.

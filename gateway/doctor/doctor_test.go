@@ -314,6 +314,40 @@ func TestARunningEnvoyIsExaminedByItsAdminInterface(t *testing.T) {
 	}
 }
 
+func TestWhatXDSHasOnDiskIsExamined(t *testing.T) {
+	t.Parallel()
+	var whole struct {
+		Static map[string][]map[string]any `yaml:"static_resources"`
+	}
+	if err := yaml.Unmarshal(shipped(t, nil, nil), &whole); err != nil {
+		t.Fatal(err)
+	}
+	response := map[string]any{"version_info": "1", "resources": []any{}}
+	for name, kind := range map[string]string{"listeners": "listener.v3.Listener", "clusters": "cluster.v3.Cluster"} {
+		for _, r := range whole.Static[name] {
+			r["@type"] = "type.googleapis.com/envoy.config." + kind
+			response["resources"] = append(response["resources"].([]any), r)
+		}
+	}
+	text, err := yaml.Marshal(response)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if found := examine(t, "lds.yaml", text, doctor.Measured{}); len(found) > 0 {
+		t.Errorf("the shipped listeners and clusters as a discovery response: %+v", found)
+	}
+	text = bytes.Replace(text, []byte("enable_reuse_port: false"), []byte("enable_reuse_port: true"), 1)
+	text = bytes.Replace(text, []byte("failure_mode_allow: false"), []byte("failure_mode_allow: true"), 1)
+	var ids []string
+	for _, f := range examine(t, "lds.yaml", text, doctor.Measured{}) {
+		ids = append(ids, f.ID)
+	}
+	slices.Sort(ids)
+	if diff := cmp.Diff([]string{"ext-authz.fail-open", "listener.shared-port"}, ids); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
 func TestATimeoutIsHeldAgainstWhatWasMeasured(t *testing.T) {
 	t.Parallel()
 	found := examine(t, "envoy.yaml", shipped(t, nil, nil), doctor.Measured{P99: map[string]time.Duration{"sallyport": 700 * time.Millisecond, "storage": time.Hour}})
@@ -335,8 +369,8 @@ func TestWhatIsNoConfigurationIsAnErrorWithItsPlace(t *testing.T) {
 	}
 	rows := []struct{ name, text, want string }{
 		{"nothing", "", "x.yaml: neither YAML nor JSON: EOF"},
-		{"a text", "hello", "x.yaml:1: no Envoy configuration: want a bootstrap (static_resources …) or a config dump (configs …)"},
-		{"another tool's file", "\nscrape_configs: []", "x.yaml:2: no Envoy configuration: want a bootstrap (static_resources …) or a config dump (configs …)"},
+		{"a text", "hello", "x.yaml:1: no Envoy configuration: want a bootstrap (static_resources …), a config dump (configs …) or a discovery response (resources …)"},
+		{"another tool's file", "\nscrape_configs: []", "x.yaml:2: no Envoy configuration: want a bootstrap (static_resources …), a config dump (configs …) or a discovery response (resources …)"},
 		{"two documents", "static_resources: {}\n---\nstatic_resources: {}", "x.yaml: want one document, there are more"},
 		{"a bomb of aliases", bomb, "x.yaml: its aliases make more than 4194304 places of it"},
 	}
