@@ -26,6 +26,7 @@ type pending struct {
 	maskAll  bool
 	event    bool       // may use the disk's reserve
 	buffered bool       // its answer need not wait for the disk
+	answered bool       // the committer's: it has answered before the flush
 	done     chan error // has room for the one answer, so the committer never waits for a caller that left
 }
 
@@ -165,7 +166,7 @@ func (l *log) commits() {
 // answer tells those who wait for a group what came of it. Who did not wait for the disk has been told.
 func answer(group []*pending, err error) {
 	for _, p := range group {
-		if p.done != nil {
+		if !p.answered {
 			p.done <- err
 		}
 	}
@@ -307,7 +308,7 @@ func (l *log) writeLines(b []byte, durable bool, group []*pending) error {
 	for _, p := range group {
 		if durable && p.buffered {
 			p.done <- nil
-			p.done = nil
+			p.answered = true
 		}
 	}
 	if !durable {

@@ -1,6 +1,8 @@
 package policy_test
 
 import (
+	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -29,6 +31,9 @@ func TestAListThatHasNoOrderIsRefused(t *testing.T) {
 		t.Run(r.name, func(t *testing.T) {
 			t.Parallel()
 			dir := folder(t, core("decision := "+allowed+"\n\n"+r.body+"\n\nnumbers := {3, 1}\n\nobject := {\"a\": 1, \"b\": 2}"))
+			if err := os.Remove(filepath.Join(dir, "root", "compliance", "compliance_test.rego")); err != nil {
+				t.Fatal(err) // it wants a denial, and these decide nothing else
+			}
 			b, err := policy.Load(dir)
 			if err != nil {
 				t.Fatal(err)
