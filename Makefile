@@ -2,7 +2,7 @@
 GO ?= go
 # The race detector needs a C compiler, and nothing else here does.
 RACE := $(if $(shell command -v $(or $(CC),cc) 2>/dev/null),-race)
-UNIT = $(shell $(GO) list ./... | grep -v /conformance)
+UNIT = $(shell $(GO) list ./... | grep -v -e /conformance -e /guardrail)
 
 .DEFAULT_GOAL := help
 .PHONY: help build demo test lint policies bench mutate fuzz soak clean conformance
@@ -18,6 +18,7 @@ demo: build ## the demo world on loopback and its tour; TOUR=once exits after th
 
 test: lint policies ## everything, the suite through the real Envoy and store included
 	$(GO) test $(RACE) -timeout 25m $(UNIT)
+	$(GO) test -timeout 25m ./authz/policy/guardrail # which interprets Rego for minutes, and under the race detector for half an hour
 	$(GO) test -p 1 -v -count=1 -timeout 30m ./conformance/...
 
 lint: ## formatting and vet

@@ -83,6 +83,7 @@ func file(topic string) string {
 func TestEveryPlantedHoleIsCaught(t *testing.T) {
 	for i, hole := range holes {
 		t.Run(hole.name, func(t *testing.T) {
+			t.Parallel()
 			if testing.Short() && i%8 != 0 {
 				t.Skip("short: every eighth hole")
 			}
