@@ -45,7 +45,7 @@ func TestCommands(t *testing.T) {
 	}
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata",
-		Deadline:            time.Now().Add(3 * time.Minute), // ends a gateway that should not have started
+		Deadline:            time.Now().Add(10 * time.Minute), // ends a gateway that should not have started
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		Setup: func(e *testscript.Env) error {
