@@ -1,110 +1,22 @@
 package identity
 
 import (
-	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 	"strconv"
 	"strings"
 	"unicode"
-	"unicode/utf8"
 
 	"github.com/sallyport-dev/sallyport/authz"
+	"github.com/sallyport-dev/sallyport/authz/strictjson"
 )
 
 // maxDepth bounds the nesting of JSON in tokens and keys; a label in a claim needs six levels.
 const maxDepth = 16
 
-// parseObject reads one JSON object and refuses whatever two parsers could read in two ways: a repeated name at any depth, text
-// that is no Unicode, bytes after the value. encoding/json alone takes the last of two names and repairs broken text.
-func parseObject(b []byte) (map[string]any, error) {
-	if !utf8.Valid(b) {
-		return nil, errors.New("not UTF-8")
-	}
-	if !json.Valid(b) {
-		return nil, errors.New("not one JSON value")
-	}
-	d := json.NewDecoder(bytes.NewReader(b))
-	d.UseNumber()
-	v, err := parseValue(d, 1)
-	if err != nil {
-		return nil, err
-	}
-	o, ok := v.(map[string]any)
-	if !ok {
-		return nil, errors.New("not a JSON object")
-	}
-	return o, nil
-}
-
-func parseValue(d *json.Decoder, depth int) (any, error) {
-	t, err := d.Token()
-	if err != nil {
-		return nil, errors.New("not JSON")
-	}
-	switch t := t.(type) {
-	case json.Delim:
-		if depth > maxDepth {
-			return nil, fmt.Errorf("nested deeper than %d", maxDepth)
-		}
-		if t == '{' {
-			return parseMembers(d, depth)
-		}
-		return parseItems(d, depth)
-	case string:
-		return t, wholeText(t)
-	default:
-		return t, nil
-	}
-}
-
-func parseMembers(d *json.Decoder, depth int) (any, error) {
-	o := map[string]any{}
-	for d.More() {
-		t, err := d.Token()
-		if err != nil {
-			return nil, errors.New("not JSON")
-		}
-		name, ok := t.(string)
-		if !ok {
-			return nil, errors.New("not JSON")
-		}
-		if err := wholeText(name); err != nil {
-			return nil, err
-		}
-		if _, ok := o[name]; ok {
-			return nil, fmt.Errorf("name %s twice", quote(name))
-		}
-		if o[name], err = parseValue(d, depth+1); err != nil {
-			return nil, err
-		}
-	}
-	_, err := d.Token() // }
-	return o, err
-}
-
-func parseItems(d *json.Decoder, depth int) (any, error) {
-	l := []any{}
-	for d.More() {
-		v, err := parseValue(d, depth+1)
-		if err != nil {
-			return nil, err
-		}
-		l = append(l, v)
-	}
-	_, err := d.Token() // ]
-	return l, err
-}
-
-// wholeText refuses the replacement character, since encoding/json writes it for half a surrogate pair: two texts would be one.
-func wholeText(s string) error {
-	if strings.ContainsRune(s, utf8.RuneError) {
-		return errors.New("text that is not Unicode")
-	}
-	return nil
-}
+// parseObject reads one JSON object and refuses whatever two parsers could read in two ways.
+func parseObject(b []byte) (map[string]any, error) { return strictjson.Object(b, maxDepth) }
 
 // reader takes typed members out of parsed JSON. It keeps the first one that had another shape, so that a caller reads everything
 // and asks once. Errors name the member and never hold its value: they end in the record.

@@ -1,16 +1,14 @@
 package label
 
 import (
-	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/sallyport-dev/sallyport/authz"
+	"github.com/sallyport-dev/sallyport/authz/strictjson"
 )
 
 // ParseJSON reads a label in the form that authz.Label is written in. Scheme and level must be there; a list that is absent or null is
@@ -123,61 +121,15 @@ func (s *Schemes) PrintClearanceJSON(c authz.Clearance) ([]byte, error) {
 	return json.Marshal(o)
 }
 
-// object reads one JSON object and refuses what two readers could read in two ways: a name that is there twice, text that is not
-// Unicode, something after the value, deep nesting (I-JSON, RFC 7493).
-func object(b []byte) (map[string]any, error) {
-	switch {
-	case len(b) > MaxBytes:
-		return nil, fmt.Errorf("JSON of %d bytes: want at most %d", len(b), MaxBytes)
-	case !utf8.Valid(b) || !json.Valid(b):
-		return nil, errors.New("not one JSON value in UTF-8")
-	}
-	d := json.NewDecoder(bytes.NewReader(b))
-	v, err := value(d, 8)
-	if err != nil {
-		return nil, err
-	}
-	o, ok := v.(map[string]any)
-	if !ok {
-		return nil, errors.New("not a JSON object")
-	}
-	return o, nil
-}
+// maxDepth bounds the nesting of a label's or a clearance's JSON.
+const maxDepth = 8
 
-func value(d *json.Decoder, depth int) (any, error) {
-	t, err := d.Token()
-	if err != nil || depth == 0 {
-		return nil, errors.New("JSON that is nested too deep")
+// object reads one JSON object and refuses what two readers could read in two ways (I-JSON, RFC 7493).
+func object(b []byte) (map[string]any, error) {
+	if len(b) > MaxBytes {
+		return nil, fmt.Errorf("JSON of %d bytes: want at most %d", len(b), MaxBytes)
 	}
-	switch t {
-	case json.Delim('{'):
-		o := map[string]any{}
-		for d.More() {
-			t, _ := d.Token()
-			name, _ := t.(string)
-			if _, ok := o[name]; ok {
-				return nil, fmt.Errorf("member %s is there twice", quote(name))
-			}
-			if o[name], err = value(d, depth-1); err != nil {
-				return nil, err
-			}
-		}
-		_, err = d.Token()
-		return o, err
-	case json.Delim('['):
-		l := []any{}
-		for d.More() {
-			v, err := value(d, depth-1)
-			if err != nil {
-				return nil, err
-			}
-			l = append(l, v)
-		}
-		_, err = d.Token()
-		return l, err
-	default:
-		return t, nil
-	}
+	return strictjson.Object(b, maxDepth)
 }
 
 // members takes typed members out of JSON and keeps the first that had another shape.

@@ -6,7 +6,9 @@
 // its exact name and with its type; there are no other members, and null is no value of any type. So nothing is nested deeper than
 // the struct. Errors name the member by its path (inputs[3]) and never hold its value.
 //
-// Non-goals: optional members, maps, numbers that are not whole, and writing.
+// Object is for what has optional members or names of its own; it reads as strictly, and leaves the form to its caller.
+//
+// Non-goals: numbers that are not whole in a struct, and writing.
 //
 // Rules: I-JSON (RFC 7493) §2.1 to §2.3, with the bounds of the caller's type.
 package strictjson

@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -9,7 +10,7 @@ import (
 const namespace = "envoy.filters.http.ext_authz"
 
 // scripted filters run code that may write any metadata and any header.
-var scripted = []string{"Lua", "LuaPerRoute", "Wasm", "ExternalProcessor", "DynamicModuleFilter", "Config.golang", "Composite", "ExtensionWithMatcher"}
+var scripted = []string{"Lua", "LuaPerRoute", "Wasm", "ExternalProcessor", "DynamicModuleFilter", "Composite", "ExtensionWithMatcher"}
 
 // defaultTimeout is Envoy's, of a check.
 const defaultTimeout = 200 * time.Millisecond
@@ -164,7 +165,9 @@ func marked(x node) bool {
 
 // writers reports a filter that may write what the belt reads, or what the gateway takes for the client's.
 func (e *examination) writers(f filter) {
-	if slices.Contains(scripted, f.kind) {
+	typed := f.entry.get("typed_config")
+	golang := strings.Contains(typed.get("@type").text()+typed.get("type_url").text(), ".golang.") // whose own name, Config, others have too
+	if golang || slices.Contains(scripted, f.kind) {
 		e.report("metadata.scripted", f.entry, "%s (%s) runs code, or picks filters, of its own", f.name, f.kind)
 		return
 	}
